@@ -1,0 +1,268 @@
+//! Outboxes to sockets: the hot list whole, the bulk list in slices, and what happens when an outbox is full.
+
+use std::{sync::atomic::Ordering, task::Context, task::Poll};
+
+use bytes::Bytes;
+
+use super::{
+    connection::Listed,
+    fanout::{encode_into, encoded},
+    outbox::{Label, widened},
+    shard::Shard,
+};
+use crate::{
+    CloseCode, DisconnectReason, Notice, Overflow,
+    session::state::Phase,
+    transport::{Outgoing, SendError},
+};
+
+/// Sends of one slice. Measured: 64 to 256 halve the cost at saturation, because batches fill up meanwhile; 64 is the fairest.
+const SLICE: usize = 64;
+/// Hot sends of one turn. More than any small room needs, and a bound on how long the sockets are not looked at.
+const HOT_SLICE: usize = 1024;
+/// Outboxes kept for the next connections that need one.
+const SPARE_OUTBOXES: usize = 256;
+/// An outbox that once held more frames than this is not kept: its memory would stay for ever.
+const SPARE_FRAMES: usize = 256;
+
+impl Shard {
+    /// Queues a frame for a connection, or does what the room's policy says when its outbox is full.
+    pub(super) fn enqueue(&mut self, index: u32, frame: Bytes, label: Label, overflow: Overflow, urgency: Listed) {
+        let max = self.node.config.max_outbox_bytes;
+        let Some(connection) = self.connections.get_mut(index as usize) else { return };
+        if connection.state.phase() == Phase::Closing {
+            return;
+        }
+        if connection.blocked && overflow == Overflow::Conflate {
+            if let (Some(key), Some(outbox)) = (&label.conflation_key, &mut connection.outbox) {
+                let key = key.clone();
+                let before = outbox.bytes();
+                match outbox.conflate(label.room, &key, frame, &label) {
+                    Ok(()) => {
+                        let after = outbox.bytes();
+                        self.count_bytes(before, after);
+                        self.counted.dropped += 1;
+                        return;
+                    }
+                    Err(frame) => return self.enqueue_bounded(index, frame, label, overflow, urgency, max),
+                }
+            }
+        }
+        self.enqueue_bounded(index, frame, label, overflow, urgency, max);
+    }
+
+    fn enqueue_bounded(
+        &mut self,
+        index: u32,
+        frame: Bytes,
+        label: Label,
+        overflow: Overflow,
+        urgency: Listed,
+        max: usize,
+    ) {
+        let needed = |shard: &Self| {
+            let connection = &shard.connections[index as usize];
+            let held = connection.outbox_bytes();
+            // Over the budget of the process, whoever is behind counts as full.
+            if connection.blocked && held > 0 && shard.over_budget {
+                frame.len()
+            } else {
+                (held + frame.len()).saturating_sub(max)
+            }
+        };
+        if needed(self) > 0 && !self.connections[index as usize].blocked {
+            self.flush_one(index);
+        }
+        let over = needed(self);
+        if over > 0 && self.connections[index as usize].outbox_bytes() > 0 {
+            self.overflow(index, frame, label, overflow, over, urgency);
+            return;
+        }
+        self.push_frame(index, frame, label, urgency);
+    }
+
+    fn push_frame(&mut self, index: u32, frame: Bytes, label: Label, urgency: Listed) {
+        self.waiting_bytes += frame.len();
+        let connection = &mut self.connections[index as usize];
+        let spares = &mut self.spare_outboxes;
+        let outbox = connection.outbox.get_or_insert_with(|| spares.pop().unwrap_or_default());
+        outbox.push(frame, label);
+        if connection.blocked || connection.listed >= urgency {
+            return;
+        }
+        connection.listed = urgency;
+        match urgency {
+            Listed::Hot => self.hot.push_back(index),
+            Listed::Bulk | Listed::No => self.bulk.push_back(index),
+        }
+    }
+
+    fn overflow(&mut self, index: u32, frame: Bytes, label: Label, overflow: Overflow, over: usize, urgency: Listed) {
+        match overflow {
+            Overflow::Disconnect => {
+                self.counted.slow_closed += 1;
+                self.to_close.push((index, CloseCode::Slow));
+            }
+            Overflow::DropNewest => self.drop_newest(index, &label, urgency),
+            Overflow::DropOldest | Overflow::Conflate => {
+                let connection = &mut self.connections[index as usize];
+                let Some(outbox) = &mut connection.outbox else { return };
+                let before = outbox.bytes();
+                let Some(loss) = outbox.drop_oldest(label.room, over) else {
+                    return self.drop_newest(index, &label, urgency);
+                };
+                self.counted.dropped += loss.frames as u64;
+                let gap = self.gap_frame(index, &label, loss.span);
+                let connection = &mut self.connections[index as usize];
+                let Some(outbox) = &mut connection.outbox else { return };
+                if !gap.is_empty() {
+                    let told = Label { room: label.room, span: loss.span, conflation_key: None, gap: true };
+                    outbox.insert(loss.at.min(outbox.queue.len()), gap, told);
+                }
+                let after = outbox.bytes();
+                self.count_bytes(before, after);
+                self.counted.gaps += 1;
+                self.push_frame(index, frame, label, urgency);
+            }
+        }
+    }
+
+    fn drop_newest(&mut self, index: u32, label: &Label, urgency: Listed) {
+        self.counted.dropped += 1;
+        let connection = &mut self.connections[index as usize];
+        let Some(outbox) = &mut connection.outbox else { return };
+        let before = outbox.bytes();
+        let told = outbox.take_trailing_gap(label.room);
+        let after = outbox.bytes();
+        self.count_bytes(before, after);
+        if told.is_none() {
+            self.counted.gaps += 1;
+        }
+        let span = widened(told.flatten(), label.span);
+        let gap = self.gap_frame(index, label, span);
+        if !gap.is_empty() {
+            // A few bytes over the bound, once for each room: the price of never losing silently.
+            let told = Label { room: label.room, span, conflation_key: None, gap: true };
+            self.push_frame(index, gap, told, urgency);
+        }
+    }
+
+    fn gap_frame(
+        &mut self,
+        index: u32,
+        label: &Label,
+        span: Option<(crate::Position, crate::Position)>,
+    ) -> Bytes {
+        let Some(&room) = self.room_index.get(&label.room) else { return Bytes::new() };
+        let entry = self.rooms[room as usize].entry.clone();
+        let format = &self.formats[usize::from(self.connections[index as usize].format)];
+        let notice = Notice::Gap {
+            room: entry.topic.room_name(),
+            from: span.map(|(from, _)| from),
+            to: span.map(|(_, to)| to),
+        };
+        encoded(format, &entry.topic.namespace, &notice, &mut self.scratch_text)
+    }
+
+    /// Sends a notice to one connection, after everything that was published to its rooms so far.
+    pub(super) fn tell(&mut self, index: u32, notice: &Notice<'_>) {
+        self.seal_rooms_of(index);
+        self.tell_unsealed(index, notice);
+    }
+
+    /// Sends a notice to one connection.
+    pub(super) fn tell_unsealed(&mut self, index: u32, notice: &Notice<'_>) {
+        let Some(connection) = self.connections.get(index as usize) else { return };
+        let format = &self.formats[usize::from(connection.format)];
+        let namespace = connection.session.as_ref().map(|session| session.namespace().clone()).unwrap_or_default();
+        let mut frame = Vec::new();
+        encode_into(format, &namespace, notice, &mut self.scratch_text, &mut frame);
+        if !frame.is_empty() {
+            self.enqueue(index, Bytes::from(frame), Label::default(), Overflow::Disconnect, Listed::Hot);
+        }
+    }
+
+    /// Flushes the hot list, then a slice of the bulk list. Returns whether more is left.
+    pub(super) fn flush(&mut self) -> bool {
+        for _ in 0..HOT_SLICE {
+            let Some(index) = self.hot.pop_front() else { break };
+            self.flush_listed(index, Listed::Hot);
+        }
+        let mut sent = 0;
+        while sent < SLICE {
+            let Some(index) = self.bulk.pop_front() else { break };
+            sent += usize::from(self.flush_listed(index, Listed::Bulk));
+        }
+        !self.hot.is_empty() || !self.bulk.is_empty()
+    }
+
+    /// Flushes a connection that stands in a list, unless it stands in a more urgent one by now.
+    fn flush_listed(&mut self, index: u32, list: Listed) -> bool {
+        match self.connections.get_mut(index as usize) {
+            Some(connection) if connection.listed == list => {
+                connection.listed = Listed::No;
+                self.flush_one(index);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Sends as much as the peer takes.
+    pub(super) fn flush_one(&mut self, index: u32) {
+        let Some(connection) = self.connections.get_mut(index as usize) else { return };
+        let (Some(transport), Some(waker)) = (&mut connection.transport, &connection.waker) else { return };
+        let mut cx = Context::from_waker(waker);
+        let mut result = Poll::Ready(Ok(()));
+        if let Some(outbox) = &mut connection.outbox {
+            let before = outbox.bytes();
+            let mut outgoing = Outgoing::new(&mut outbox.queue, &mut self.scratch_join);
+            result = transport.poll_send(&mut cx, &mut outgoing);
+            outbox.sync();
+            let after = outbox.bytes();
+            self.waiting_bytes = self.waiting_bytes + after - before;
+            if let Some(session) = &connection.session {
+                session.set_outbox_bytes(after);
+            }
+            if outbox.queue.is_empty() {
+                let spare = connection.outbox.take();
+                if self.spare_outboxes.len() < SPARE_OUTBOXES {
+                    self.spare_outboxes.extend(spare.filter(|outbox| outbox.queue.capacity() <= SPARE_FRAMES));
+                }
+            }
+        }
+        match result {
+            Poll::Pending => connection.blocked = true,
+            Poll::Ready(Ok(())) => {
+                connection.blocked = false;
+                if connection.state.phase() == Phase::Closing && !connection.shut {
+                    connection.shut = transport.poll_close(&mut cx).is_ready();
+                    // Closing our half; the peer's half ends the connection, or the deadline does.
+                    if connection.shut && connection.deaf {
+                        self.doom(index, DisconnectReason::Lost);
+                    }
+                }
+            }
+            Poll::Ready(Err(SendError::Io(error))) => {
+                tracing::debug!(%error, "connection broke while sending");
+                self.doom(index, DisconnectReason::Lost);
+            }
+        }
+    }
+
+    pub(super) fn count_bytes(&mut self, before: usize, after: usize) {
+        self.waiting_bytes = self.waiting_bytes + after - before;
+    }
+
+    /// Publishes this shard's share of the process-wide budget and looks where the whole stands.
+    pub(super) fn settle_budget(&mut self) {
+        let total = &self.node.outbox_bytes;
+        if self.waiting_bytes > self.settled_bytes {
+            total.fetch_add(self.waiting_bytes - self.settled_bytes, Ordering::Relaxed);
+        } else if self.waiting_bytes < self.settled_bytes {
+            total.fetch_sub(self.settled_bytes - self.waiting_bytes, Ordering::Relaxed);
+        }
+        self.settled_bytes = self.waiting_bytes;
+        self.over_budget = total.load(Ordering::Relaxed) > self.node.config.max_total_outbox_bytes;
+    }
+}

@@ -1,0 +1,483 @@
+//! From a client's bytes to the application: read, decode, and one command after the other.
+
+use std::{sync::Arc, task::Context, task::Poll};
+
+use bytes::Bytes;
+
+use super::{outbox::Label, shard::Shard};
+use crate::{
+    ClientEvent, CloseCode, Command, DisconnectReason, Notice, Overflow, Payload, Position, Reject,
+    broker::{Publication, PublicationKind, Topic},
+    engine::connection::Listed,
+    handler::{Dispatched, Incoming, Outcome, guard},
+    node::{JoinRequest, Node, ShardCommand, Verb},
+    observe::add,
+    protocol::{InMessage, ProtocolError},
+    room::Room,
+    session::{Session, state::Phase},
+    transport::{Inbound, ReceiveError, Received as Half},
+};
+
+/// Reads of one socket in one turn. More would let a fast sender hold up the others.
+const READS: usize = 4;
+
+/// What came from a peer, waiting to be acted on once the transport is back in its place.
+pub(super) enum Received {
+    Command(Command),
+    Bad(ProtocolError),
+    Ping(Bytes),
+    Pong,
+    Close,
+}
+
+impl Shard {
+    /// Reads what is there, a few times at most.
+    pub(super) fn receive(&mut self, index: u32) {
+        for _ in 0..READS {
+            if !self.receive_once(index) {
+                return;
+            }
+        }
+        // There may be more: after the others had their turn.
+        self.ready.push(index);
+    }
+
+    /// Reads once. Returns whether to read again.
+    fn receive_once(&mut self, index: u32) -> bool {
+        let Some(connection) = self.connections.get_mut(index as usize) else { return false };
+        if connection.paused || connection.deaf {
+            return false;
+        }
+        let (Some(transport), Some(protocol), Some(waker)) =
+            (&mut connection.transport, &mut connection.protocol, &connection.waker)
+        else {
+            return false;
+        };
+        let closing = connection.state.phase() == Phase::Closing;
+        let received = &mut self.received;
+        let mut messages = 0;
+        let result = transport.poll_receive(&mut Context::from_waker(waker), &mut self.scratch_read, &mut |inbound| {
+            let message = match inbound {
+                Inbound::Text(text) => InMessage::Text(text),
+                Inbound::Binary(bytes) => InMessage::Binary(bytes),
+                Inbound::Ping(payload) => return received.push(Received::Ping(Bytes::copy_from_slice(payload))),
+                Inbound::Pong(_) => return received.push(Received::Pong),
+                Inbound::Close(..) => return received.push(Received::Close),
+            };
+            messages += 1;
+            // After our close nothing is carried out any more; the peer may not know of it yet.
+            if !closing {
+                if let Err(error) = protocol.receive(message, &mut |command| received.push(Received::Command(command))) {
+                    received.push(Received::Bad(error));
+                }
+            }
+        });
+        self.counted.messages_in += messages;
+        let again = match &result {
+            Poll::Pending => false,
+            Poll::Ready(Ok(Half::Open)) => {
+                connection.state.handle_heard(self.now);
+                true
+            }
+            Poll::Ready(Ok(Half::Closed) | Err(_)) => {
+                connection.deaf = true;
+                false
+            }
+        };
+        self.act_on_received(index);
+        self.spend_allowance(index, messages);
+        match result {
+            Poll::Ready(Ok(Half::Closed)) => self.peer_ended(index),
+            Poll::Ready(Err(ReceiveError::Peer { code, rule })) => {
+                tracing::debug!(rule, ?code, "peer broke the transport's protocol");
+                self.counted.bad_messages += 1;
+                self.close_for(index, code);
+            }
+            Poll::Ready(Err(ReceiveError::Io(error))) => {
+                tracing::debug!(%error, "connection broke while receiving");
+                self.doom(index, DisconnectReason::Lost);
+            }
+            Poll::Ready(Ok(Half::Open)) | Poll::Pending => {}
+        }
+        again
+    }
+
+    /// The peer sends no more. What waits for it may still go out if it said goodbye; otherwise it is gone.
+    fn peer_ended(&mut self, index: u32) {
+        let Some(connection) = self.connections.get(index as usize) else { return };
+        if connection.state.phase() != Phase::Closing || connection.shut {
+            self.doom(index, DisconnectReason::Lost);
+        }
+    }
+
+    fn act_on_received(&mut self, index: u32) {
+        let mut received = std::mem::take(&mut self.received);
+        for item in received.drain(..) {
+            match item {
+                Received::Command(command) => self.take_command(index, command),
+                Received::Bad(ProtocolError::Refused { error, id }) => {
+                    self.refused(index, id, error.code(), &error.to_string());
+                }
+                Received::Bad(ProtocolError::Broken { code, rule }) => {
+                    tracing::debug!(rule, ?code, "peer broke the protocol");
+                    self.counted.bad_messages += 1;
+                    self.close_for(index, code);
+                }
+                Received::Ping(payload) => self.pong(index, &payload),
+                Received::Pong => {}
+                Received::Close => self.peer_closed(index),
+            }
+        }
+        self.received = received;
+    }
+
+    /// A message that could not be understood: told to the sender, and counted against it.
+    fn refused(&mut self, index: u32, id: Option<u64>, code: &str, message: &str) {
+        self.counted.bad_messages += 1;
+        let max = self.node.config.max_errors_per_session;
+        let Some(connection) = self.connections.get_mut(index as usize) else { return };
+        connection.errors += 1;
+        if connection.errors > max {
+            self.close_for(index, CloseCode::TooManyErrors);
+            return;
+        }
+        self.tell(index, &Notice::Error { id, code, message, retry_after: None });
+    }
+
+    fn pong(&mut self, index: u32, payload: &[u8]) {
+        let Some(connection) = self.connections.get(index as usize) else { return };
+        // One answer to all pings that came while the peer does not read: the latest would be best, the first is enough.
+        if connection.blocked || connection.state.phase() == Phase::Closing {
+            return;
+        }
+        let mut frame = Vec::new();
+        self.formats[usize::from(connection.format)].framing.pong(payload, &mut frame);
+        if !frame.is_empty() {
+            self.enqueue(index, frame.into(), Label::default(), Overflow::Disconnect, Listed::Hot);
+        }
+    }
+
+    pub(super) fn ping(&mut self, index: u32) {
+        let connection = &self.connections[index as usize];
+        let mut frame = Vec::new();
+        if self.formats[usize::from(connection.format)].framing.ping(&mut frame) {
+            self.enqueue(index, frame.into(), Label::default(), Overflow::Disconnect, Listed::Hot);
+        } else {
+            self.tell(index, &Notice::Ping);
+        }
+    }
+
+    /// Takes what the inbound rate allows. Beyond it the session is not read until it has caught up; nothing is lost.
+    fn spend_allowance(&mut self, index: u32, messages: u64) {
+        let Some(rate) = self.node.config.inbound_rate else { return };
+        if messages == 0 {
+            return;
+        }
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(index as usize) else { return };
+        let per_ms = rate.per_second as f32 / 1000.0;
+        let earned = now.saturating_sub(connection.allowance_at) as f32 * per_ms;
+        connection.allowance = (connection.allowance + earned).min(rate.burst as f32) - messages as f32;
+        connection.allowance_at = now;
+        if connection.allowance < 0.0 {
+            connection.paused = true;
+            let wait = (-connection.allowance / per_ms).ceil().max(1.0) as u64;
+            self.arm_at(index, now + wait);
+        }
+    }
+
+    /// Reads a connection again if nothing stands against it any more.
+    pub(super) fn resume_reading(&mut self, index: u32) {
+        let max = self.node.config.max_mailbox_events;
+        let rate = self.node.config.inbound_rate;
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(index as usize) else { return };
+        if connection.desk.as_ref().is_some_and(|desk| desk.mailbox.len() >= max) {
+            return;
+        }
+        if let Some(rate) = rate {
+            let per_ms = rate.per_second as f32 / 1000.0;
+            let earned = now.saturating_sub(connection.allowance_at) as f32 * per_ms;
+            if connection.allowance + earned < 0.0 {
+                let wait = (-(connection.allowance + earned) / per_ms).ceil().max(1.0) as u64;
+                self.arm_at(index, now + wait);
+                return;
+            }
+        }
+        connection.paused = false;
+        self.ready.push(index);
+    }
+
+    /// Carries a command out, or puts it behind the one that is under way.
+    fn take_command(&mut self, index: u32, command: Command) {
+        let max = self.node.config.max_mailbox_events;
+        let Some(connection) = self.connections.get_mut(index as usize) else { return };
+        match (connection.state.phase(), &command) {
+            (Phase::Closing, _) => return,
+            (Phase::Opening, Command::Hello(_)) if connection.session.is_none() => {}
+            // The answer to a call is what a handler that is under way may be waiting for.
+            (_, Command::Ack { .. } | Command::Pong | Command::Ping { .. }) => {}
+            (Phase::Opening, _) if connection.session.is_none() && !connection.busy => {
+                self.close_for(index, CloseCode::Unauthorized);
+                return;
+            }
+            _ if connection.busy => {
+                let mailbox = &mut connection.desk().mailbox;
+                mailbox.push_back(command);
+                let full = mailbox.len() >= max;
+                connection.paused |= full;
+                return;
+            }
+            _ => {}
+        }
+        self.carry_out(index, command);
+    }
+
+    /// The command that was under way is done: the next ones.
+    pub(super) fn next_command(&mut self, index: u32) {
+        while let Some(connection) = self.connections.get_mut(index as usize) {
+            connection.busy = false;
+            let next = connection.desk.as_mut().and_then(|desk| desk.mailbox.pop_front());
+            let paused = connection.paused;
+            let Some(command) = next else {
+                if paused {
+                    self.resume_reading(index);
+                }
+                return;
+            };
+            if paused {
+                self.resume_reading(index);
+            }
+            self.carry_out(index, command);
+            if self.connections.get(index as usize).is_some_and(|there| there.busy) {
+                return;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, index: u32, command: Command) {
+        match command {
+            Command::Hello(hello) => self.hello(index, hello),
+            Command::Join { id, room, since, history } => {
+                let request = JoinRequest { id, by_client: true, holds_mailbox: true, since, history, answer: None };
+                self.connections[index as usize].busy = true;
+                self.join_room(index, room, request);
+            }
+            Command::Leave { id, room } => self.leave_by_client(index, &room, id),
+            Command::Event(event) => self.event(index, event),
+            Command::Raw(bytes) => self.raw(index, bytes),
+            Command::Ack { id, payload } => {
+                let desk = self.connections.get_mut(index as usize).and_then(|there| there.desk.as_mut());
+                if let Some(answer) = desk.and_then(|desk| desk.calls.remove(&id)) {
+                    drop(answer.send(Ok(payload)));
+                }
+            }
+            Command::History { id, room, since, limit } => self.history(index, id, room, since, limit),
+            Command::Presence { id, room } => self.presence(index, id, room),
+            Command::Refresh { id, auth } => self.refresh(index, id, auth),
+            Command::Ping { id } => self.tell(index, &Notice::Pong { id }),
+            Command::Pong => {}
+            _ => self.refused(index, None, "unknown_command", "this server does not know the command"),
+        }
+    }
+
+    fn event(&mut self, index: u32, event: ClientEvent) {
+        let Some(session) = self.connections[index as usize].session.clone() else { return };
+        let Some(dispatch) = self.seat.namespaces.get(session.namespace()).cloned() else { return };
+        let ClientEvent { id, name, room, key, payload } = event;
+        let incoming = Incoming { name, room, payload, wants_reply: id.is_some(), key: key.map(Arc::from) };
+        match dispatch.event(&session, incoming) {
+            Dispatched::Unhandled(incoming) if incoming.name.as_str() != "message" => {
+                self.refused(index, id, "unknown_event", &unknown(&incoming).1);
+            }
+            dispatched => {
+                let future = Box::pin(answer(session, dispatched));
+                self.handle(index, id, guard("event", future));
+            }
+        }
+    }
+
+    fn raw(&mut self, index: u32, bytes: Bytes) {
+        let Some(session) = self.connections[index as usize].session.clone() else { return };
+        let Some(dispatch) = self.seat.namespaces.get(session.namespace()).cloned() else { return };
+        match dispatch.raw(&session, bytes) {
+            Some(future) => {
+                let future = Box::pin(async move { future.await.map(|()| (Payload::empty(), None)) });
+                self.handle(index, None, guard("raw", future));
+            }
+            None => self.refused(index, None, "unsupported", "nobody handles binary messages"),
+        }
+    }
+
+    /// Runs what answers a command: at once if it is ready, else as a task while later commands wait.
+    fn handle(
+        &mut self,
+        index: u32,
+        id: Option<u64>,
+        future: impl Future<Output = Outcome<Result<(Payload, Option<Position>), Reject>>> + Send + 'static,
+    ) {
+        let slot = self.slot(index);
+        self.connections[index as usize].busy = true;
+        let done = self.start(future, move |outcome| {
+            let (outcome, position) = apart(outcome);
+            ShardCommand::Handled { slot, id, outcome, position }
+        });
+        if let Some(outcome) = done {
+            let (outcome, position) = apart(outcome);
+            self.connections[index as usize].busy = false;
+            self.handled(index, id, outcome, position);
+        }
+    }
+
+    pub(super) fn handled(
+        &mut self,
+        index: u32,
+        id: Option<u64>,
+        outcome: Outcome<Result<Payload, Reject>>,
+        position: Option<Position>,
+    ) {
+        match (outcome, id) {
+            (Outcome::Reply(Ok(payload)), Some(id)) => {
+                self.tell(index, &Notice::Ack { id, payload: Some(&payload), position });
+            }
+            (Outcome::Reply(Ok(_)), None) => {}
+            (Outcome::Reply(Err(reject)), id) => self.tell_reject(index, id, &reject),
+            (Outcome::Panicked, id) => {
+                add(&self.node.counters.panics, 1);
+                self.tell_reject(index, id, &Reject::internal());
+                self.close_for(index, CloseCode::Internal);
+            }
+        }
+    }
+
+    pub(super) fn tell_reject(&mut self, index: u32, id: Option<u64>, reject: &Reject) {
+        let retry_after = reject.retry_after().map(crate::session::state::millis);
+        self.tell(index, &Notice::Error { id, code: reject.code(), message: reject.message(), retry_after });
+    }
+
+    fn history(&mut self, index: u32, id: Option<u64>, room: crate::RoomName, since: Option<Position>, limit: Option<u32>) {
+        let Some(session) = self.connections[index as usize].session.clone() else { return };
+        let slot = self.slot(index);
+        let handle = self.handle.clone();
+        self.handle(index, None, async move {
+            let answer = async {
+                check(&session, &room, Verb::History).await?;
+                let limit = limit.map_or(usize::MAX, |limit| limit as usize);
+                let past = Room::new(session.node().clone(), session.namespace().clone(), room.clone());
+                Ok::<_, Reject>(past.history(since, limit).await?)
+            }
+            .await;
+            match answer {
+                Ok(past) => handle.push(ShardCommand::Tell(
+                    slot,
+                    Box::new(move |tell| past.told(&room, |events| {
+                        let (position, complete) = (Some(past.top), past.complete);
+                        tell(&Notice::History { id, room: &room, events, position, complete });
+                    })),
+                )),
+                Err(reject) => handle.push(told_reject(slot, id, reject)),
+            }
+            Outcome::Reply(Ok((Payload::empty(), None)))
+        });
+    }
+
+    fn presence(&mut self, index: u32, id: Option<u64>, room: crate::RoomName) {
+        /// Members that one answer lists; the rest is counted.
+        const LISTED: usize = 1000;
+        let Some(session) = self.connections[index as usize].session.clone() else { return };
+        let slot = self.slot(index);
+        let handle = self.handle.clone();
+        self.handle(index, None, async move {
+            let answer = async {
+                check(&session, &room, Verb::Presence).await?;
+                let there = Room::new(session.node().clone(), session.namespace().clone(), room.clone());
+                Ok::<_, Reject>(there.members(LISTED).await?)
+            }
+            .await;
+            match answer {
+                Ok((members, total)) => handle.push(ShardCommand::Tell(
+                    slot,
+                    Box::new(move |tell| tell(&Notice::Presence { id, room: &room, members: &members, total })),
+                )),
+                Err(reject) => handle.push(told_reject(slot, id, reject)),
+            }
+            Outcome::Reply(Ok((Payload::empty(), None)))
+        });
+    }
+}
+
+fn told_reject(slot: crate::node::Slot, id: Option<u64>, reject: Reject) -> ShardCommand {
+    ShardCommand::Tell(
+        slot,
+        Box::new(move |tell| {
+            let retry_after = reject.retry_after().map(crate::session::state::millis);
+            tell(&Notice::Error { id, code: reject.code(), message: reject.message(), retry_after });
+        }),
+    )
+}
+
+type Reply = Result<(Payload, Option<Position>), Reject>;
+
+fn apart(outcome: Outcome<Reply>) -> (Outcome<Result<Payload, Reject>>, Option<Position>) {
+    match outcome {
+        Outcome::Reply(Ok((payload, position))) => (Outcome::Reply(Ok(payload)), position),
+        Outcome::Reply(Err(reject)) => (Outcome::Reply(Err(reject)), None),
+        Outcome::Panicked => (Outcome::Panicked, None),
+    }
+}
+
+/// Asks the application whether the session may do this.
+pub(super) async fn check(session: &Session, room: &crate::RoomName, verb: Verb) -> Result<(), Reject> {
+    let node: &Arc<Node> = session.node();
+    let Some(permit) = &node.permit else { return Ok(()) };
+    let asked = guard("permission", permit(session.clone(), room.clone(), verb));
+    match tokio::time::timeout(node.config.check_timeout, asked).await {
+        Ok(Outcome::Reply(answer)) => answer,
+        Ok(Outcome::Panicked) => Err(Reject::internal()),
+        Err(_) => Err(Reject::new("unavailable", "try again")),
+    }
+}
+
+/// Runs what the application has for an event, or what is built in.
+async fn answer(session: Session, dispatched: Dispatched) -> Reply {
+    let dispatched = match dispatched {
+        Dispatched::Filtered(filtering) => filtering.await?,
+        other => other,
+    };
+    match dispatched {
+        Dispatched::Handled(handling) => Ok((handling.await?, None)),
+        Dispatched::Unhandled(incoming) if incoming.name.as_str() == "message" => message(session, incoming).await,
+        Dispatched::Unhandled(incoming) => {
+            let (code, message) = unknown(&incoming);
+            Err(Reject::new(code, message))
+        }
+        Dispatched::Filtered(_) => Err(Reject::internal()),
+    }
+}
+
+fn unknown(incoming: &Incoming) -> (&'static str, String) {
+    ("unknown_event", format!("nobody handles the event {:?}", incoming.name.as_str()))
+}
+
+/// The built-in `message`: to everyone else in the room, for members only.
+async fn message(session: Session, incoming: Incoming) -> Reply {
+    let Some(room) = incoming.room else {
+        return Err(Reject::new("missing_field", "the field \"room\" is missing"));
+    };
+    if !session.is_in(&room) {
+        return Err(Reject::not_joined());
+    }
+    check(&session, &room, Verb::Publish).await?;
+    // What only the server may say.
+    let payload = incoming.payload.without(&["clientId", "timestamp", "room", "call"]);
+    let node = session.node();
+    let mut publication =
+        Publication::new(PublicationKind::Event { name: incoming.name, payload }, node.now_ms());
+    publication.sender = Some(session.id());
+    publication.except.push(session.id());
+    publication.idempotency_key = incoming.key;
+    let topic = Topic::room(session.namespace().clone(), room);
+    let history = node.policy(&topic).history;
+    let receipt = node.publish(&topic, publication, history).await?;
+    Ok((Payload::empty(), receipt.position))
+}

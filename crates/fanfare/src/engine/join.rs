@@ -1,0 +1,405 @@
+//! Into a room and out of it. A join is a small machine: buffering, merged, live.
+//!
+//! From the moment that a session is on its way in, what is published to the room waits beside it (*buffering*). Meanwhile
+//! permission is asked, the broker is told, and the past is read. Then past and waiting are put together by their positions
+//! (*merged*), told in one go after the acknowledgement, and the session is one of the members (*live*). So nothing comes
+//! before the acknowledgement, nothing twice, and nothing is missed.
+
+use std::sync::Arc;
+
+use super::{
+    connection::Membership,
+    fanout::{PendingJoin, ShardRoom, encode_publication},
+    inbound::check,
+    outbox::Label,
+    shard::Shard,
+};
+use crate::{
+    JoinError, Notice, Position, RoomName,
+    broker::{BrokerError, HistoryQuery, Publication, PublicationKind, Topic},
+    engine::connection::Listed,
+    node::{JoinReady, JoinRequest, Node, RoomChange, RoomEntry, ShardCommand, Slot, Verb},
+    session::{Session, state::Phase},
+};
+
+/// How often a join reads the log again because more was published meanwhile than may wait.
+const ATTEMPTS: u8 = 5;
+
+impl Shard {
+    /// Puts a session into a room of its namespace.
+    pub(super) fn join_room(&mut self, index: u32, room: RoomName, request: JoinRequest) {
+        let Some(session) = self.connections[index as usize].session.clone() else { return self.refuse_join(request) };
+        let topic = Topic::room(session.namespace().clone(), room);
+        self.join(index, &session, &topic, request);
+    }
+
+    pub(super) fn join(&mut self, index: u32, session: &Session, topic: &Topic, request: JoinRequest) {
+        if self.connections[index as usize].state.phase() == Phase::Closing {
+            return self.refuse_join(request);
+        }
+        if let Some(room) = self.room_of(topic) {
+            if self.membership(index, room).is_some() {
+                return self.already_there(index, topic, request);
+            }
+            if self.rooms[room as usize].pending.iter().any(|pending| pending.connection == index) {
+                // Only the application can ask while a join is under way, and it asks for the same thing.
+                return self.join_again_later(session, topic, request);
+            }
+        }
+        if topic.room_name().is_some() && session.rooms().len() >= self.node.config.max_rooms_per_session {
+            return self.join_failed(index, request, JoinError::TooManyRooms);
+        }
+        let entry = self.node.enter(topic, self.handle.index);
+        let room = self.room_for(&entry);
+        let attempt = Attempt::new(session, &entry, &request);
+        self.rooms[room as usize].pending.push(PendingJoin {
+            connection: index,
+            request,
+            waiting: Vec::new(),
+            overflowed: false,
+            attempts: 0,
+        });
+        self.attempt_join(index, &entry, attempt);
+    }
+
+    fn attempt_join(&mut self, index: u32, entry: &Arc<RoomEntry>, attempt: Attempt) {
+        let slot = self.slot(index);
+        let later = entry.clone();
+        let result =
+            self.start(attempt.run(), move |result| ShardCommand::JoinReady { slot, entry: later, result });
+        if let Some(result) = result {
+            self.join_ready(slot, entry, result);
+        }
+    }
+
+    /// The past is read: put it together with what waited.
+    pub(super) fn join_ready(&mut self, slot: Slot, entry: &Arc<RoomEntry>, result: Result<JoinReady, JoinError>) {
+        let Some(index) = self.find(slot) else { return };
+        let Some(&room) = self.room_index.get(&entry.id) else { return };
+        let place = self.rooms[room as usize].pending.iter().position(|pending| pending.connection == index);
+        // A leave or the end of the session took it away meanwhile.
+        let Some(place) = place else { return };
+        let mut pending = self.rooms[room as usize].pending.swap_remove(place);
+        let ready = match result {
+            Ok(ready) => ready,
+            Err(error) => {
+                self.leave_entry(room, entry);
+                return self.join_failed(index, pending.request, error);
+            }
+        };
+        if pending.overflowed && entry.keeps_history() {
+            if pending.attempts == ATTEMPTS {
+                self.leave_entry(room, entry);
+                return self.join_failed(index, pending.request, JoinError::Broker(BrokerError::Full));
+            }
+            let Some(session) = self.connections[index as usize].session.clone() else { return };
+            pending.overflowed = false;
+            pending.attempts += 1;
+            pending.waiting.clear();
+            let attempt = Attempt::new(&session, entry, &pending.request);
+            self.rooms[room as usize].pending.push(pending);
+            return self.attempt_join(index, entry, attempt);
+        }
+        self.go_live(index, room, entry, pending, ready);
+    }
+
+    fn go_live(&mut self, index: u32, room: u32, entry: &Arc<RoomEntry>, pending: PendingJoin, ready: JoinReady) {
+        self.seal_room(room);
+        let PendingJoin { request, waiting, .. } = pending;
+        let connection = &mut self.connections[index as usize];
+        let Some(session) = connection.session.clone() else { return };
+        let there = &mut self.rooms[room as usize];
+        let first = there.members.is_empty() && entry.interest() == 1;
+        connection.memberships.push(Membership { room, place: place_of(there.members.len()) });
+        there.members.push(index);
+        there.count_format(connection.format, true);
+
+        let told_room = entry.topic.room_name();
+        if let Some(name) = told_room {
+            session.note_joined(name);
+            self.tell(index, &Notice::Joined { id: request.id, room: name, position: ready.top, recovered: ready.complete });
+        }
+        if !ready.complete {
+            self.counted.gaps += 1;
+            self.tell(index, &Notice::Gap { room: told_room, from: request.since, to: ready.top });
+        }
+        for found in &ready.entries {
+            self.tell_publication(index, entry, &found.publication, Some(found.position));
+        }
+        let mut last = ready.top;
+        for (publication, position) in waiting {
+            if let (Some(position), Some(top)) = (position, ready.top) {
+                if position.epoch == top.epoch && position.offset <= top.offset {
+                    continue;
+                }
+            }
+            last = position.or(last);
+            self.tell_publication(index, entry, &publication, position);
+        }
+        if let Some(last) = last {
+            // What the log told already may still be on its way through the queue.
+            self.rooms[room as usize].late.push((index, last));
+        }
+        if let Some(answer) = request.answer {
+            drop(answer.send(Ok(())));
+        }
+        if told_room.is_some() {
+            if first {
+                self.node.observe(&entry.topic, &RoomChange::Occupied);
+            }
+            self.node.observe(&entry.topic, &RoomChange::Joined(session.id()));
+            self.announce(entry, &session, true);
+        }
+        self.release(index, request.holds_mailbox);
+    }
+
+    /// Tells one member a publication, as the batch would: its own excluded ones as their places only.
+    fn tell_publication(
+        &mut self,
+        index: u32,
+        entry: &Arc<RoomEntry>,
+        publication: &Publication,
+        position: Option<Position>,
+    ) {
+        let connection = &self.connections[index as usize];
+        let Some(session) = &connection.session else { return };
+        let left_out = publication.except.contains(&session.id())
+            || publication.except_rooms.iter().any(|room| session.is_in(room));
+        if left_out {
+            if let (Some(position), Some(room)) = (position, entry.topic.room_name()) {
+                self.tell_unsealed(index, &Notice::Position { room, position });
+            }
+            return;
+        }
+        let format = &self.formats[usize::from(connection.format)];
+        let mut frame = Vec::new();
+        encode_publication(format, &entry.topic, publication, position, &mut self.scratch_text, &mut frame);
+        if frame.is_empty() {
+            return;
+        }
+        self.counted.deliveries += 1;
+        let span = position.map(|at| (Position::new(at.epoch, at.offset.saturating_sub(1)), at));
+        let label = Label { room: entry.id, span, ..Label::default() };
+        self.enqueue(index, frame.into(), label, entry.policy.overflow, Listed::Hot);
+    }
+
+    /// Takes a session out of a room. Nothing of the room is queued for it afterwards.
+    pub(super) fn leave_room(&mut self, index: u32, name: &RoomName, id: Option<u64>) -> bool {
+        let Some(session) = self.connections[index as usize].session.clone() else { return false };
+        let topic = Topic::room(session.namespace().clone(), name.clone());
+        let Some(room) = self.room_of(&topic) else { return false };
+        let entry = self.rooms[room as usize].entry.clone();
+        if let Some(place) = self.rooms[room as usize].pending.iter().position(|pending| pending.connection == index) {
+            let pending = self.rooms[room as usize].pending.swap_remove(place);
+            self.leave_entry(room, &entry);
+            self.join_failed(index, pending.request, JoinError::Closed);
+            return true;
+        }
+        let Some(place) = self.membership(index, room) else { return false };
+        self.seal_room(room);
+        self.remove_member(index, place);
+        session.note_left(name);
+        self.tell(index, &Notice::Left { id, room: name });
+        self.announce(&entry, &session, false);
+        true
+    }
+
+    pub(super) fn leave_by_client(&mut self, index: u32, room: &RoomName, id: Option<u64>) {
+        if !self.leave_room(index, room, id) {
+            self.tell_reject(index, id, &crate::Reject::not_joined());
+        }
+    }
+
+    /// Takes a connection out of everything it is in, because it ends.
+    pub(super) fn leave_all(&mut self, index: u32) {
+        let Some(session) = self.connections[index as usize].session.clone() else { return };
+        while let Some(membership) = self.connections[index as usize].memberships.last().copied() {
+            let entry = self.rooms[membership.room as usize].entry.clone();
+            self.seal_room(membership.room);
+            let place = self.connections[index as usize].memberships.len() - 1;
+            self.remove_member(index, place);
+            if entry.topic.room_name().is_some() {
+                self.announce(&entry, &session, false);
+            }
+        }
+        let waiting: Vec<(u32, Arc<RoomEntry>)> = self
+            .rooms
+            .iter()
+            .filter(|(_, room)| room.pending.iter().any(|pending| pending.connection == index))
+            .map(|(room, there)| (place_of(room), there.entry.clone()))
+            .collect();
+        for (room, entry) in waiting {
+            let mut pending = std::mem::take(&mut self.rooms[room as usize].pending);
+            pending.retain(|pending| pending.connection != index);
+            self.rooms[room as usize].pending = pending;
+            self.leave_entry(room, &entry);
+        }
+    }
+
+    fn remove_member(&mut self, index: u32, membership: usize) {
+        let connection = &mut self.connections[index as usize];
+        let Membership { room, place } = connection.memberships.swap_remove(membership);
+        let format = connection.format;
+        let there = &mut self.rooms[room as usize];
+        there.members.swap_remove(place as usize);
+        there.count_format(format, false);
+        there.late.retain(|(connection, _)| *connection != index);
+        if let Some(&moved) = there.members.get(place as usize) {
+            let memberships = &mut self.connections[moved as usize].memberships;
+            let back = memberships.iter_mut().find(|membership| membership.room == room);
+            back.expect("a member of a room has a membership of it").place = place;
+        }
+        let entry = self.rooms[room as usize].entry.clone();
+        let session = self.connections[index as usize].session.as_ref().map(Session::id);
+        self.leave_entry(room, &entry);
+        if entry.topic.room_name().is_some() {
+            if let Some(session) = session {
+                self.node.observe(&entry.topic, &RoomChange::Left(session));
+            }
+            if entry.interest() == 0 {
+                self.node.observe(&entry.topic, &RoomChange::Vacated);
+            }
+        }
+    }
+
+    /// Gives up one interest in a room, and the room itself when it was the last on this shard.
+    fn leave_entry(&mut self, room: u32, entry: &Arc<RoomEntry>) {
+        self.node.exit(entry, self.handle.index);
+        let there = &self.rooms[room as usize];
+        if there.members.is_empty() && there.pending.is_empty() {
+            self.room_index.remove(&entry.id);
+            self.rooms.remove(room as usize);
+        }
+    }
+
+    fn announce(&mut self, entry: &Arc<RoomEntry>, session: &Session, joined: bool) {
+        if entry.interest() > entry.policy.announce_up_to || entry.interest() == 0 {
+            return;
+        }
+        let member = session.identity().member(session.id());
+        let kind = if joined { PublicationKind::Joined(member) } else { PublicationKind::Left(member) };
+        let mut publication = Publication::new(kind, self.node.now_ms());
+        publication.except.push(session.id());
+        let (node, topic) = (self.node.clone(), entry.topic.clone());
+        self.detach(async move {
+            // Announcements are best effort: `presence` tells who is there.
+            if let Err(error) = node.publish(&topic, publication, None).await {
+                tracing::debug!(room = %topic, %error, "cannot announce a member");
+            }
+        });
+    }
+
+    fn already_there(&mut self, index: u32, topic: &Topic, request: JoinRequest) {
+        if let (Some(room), true) = (topic.room_name(), request.id.is_some()) {
+            self.tell(index, &Notice::Joined { id: request.id, room, position: None, recovered: true });
+        }
+        if let Some(answer) = request.answer {
+            drop(answer.send(Ok(())));
+        }
+        self.release(index, request.holds_mailbox);
+    }
+
+    fn join_again_later(&self, session: &Session, topic: &Topic, request: JoinRequest) {
+        let (slot, handle) = (session.slot(), self.handle.clone());
+        let Some(room) = topic.room_name().cloned() else { return };
+        self.node.runtime.spawn(async move {
+            tokio::task::yield_now().await;
+            handle.push(ShardCommand::Join { slot, room, request });
+        });
+    }
+
+    fn join_failed(&mut self, index: u32, request: JoinRequest, error: JoinError) {
+        if request.by_client {
+            self.tell_reject(index, request.id, &crate::Reject::from(error.clone()));
+        }
+        if let Some(answer) = request.answer {
+            drop(answer.send(Err(error)));
+        }
+        self.release(index, request.holds_mailbox);
+    }
+
+    pub(super) fn refuse_join(&mut self, request: JoinRequest) {
+        if let Some(answer) = request.answer {
+            drop(answer.send(Err(JoinError::Closed)));
+        }
+    }
+
+    /// Lets the client's next command run, once the current step is over.
+    fn release(&mut self, index: u32, holds_mailbox: bool) {
+        if holds_mailbox {
+            self.to_release.push(index);
+        }
+    }
+
+    fn room_of(&self, topic: &Topic) -> Option<u32> {
+        let entry = self.node.room(topic)?;
+        self.room_index.get(&entry.id).copied()
+    }
+
+    fn room_for(&mut self, entry: &Arc<RoomEntry>) -> u32 {
+        if let Some(&room) = self.room_index.get(&entry.id) {
+            return room;
+        }
+        let room = place_of(self.rooms.insert(ShardRoom::new(entry.clone())));
+        self.room_index.insert(entry.id, room);
+        room
+    }
+
+    /// Where in the connection's memberships the room stands.
+    fn membership(&self, index: u32, room: u32) -> Option<usize> {
+        self.connections[index as usize].memberships.iter().position(|membership| membership.room == room)
+    }
+}
+
+/// The half of a join that may have to wait: permission, subscription, history.
+struct Attempt {
+    node: Arc<Node>,
+    session: Session,
+    entry: Arc<RoomEntry>,
+    by_client: bool,
+    since: Option<Position>,
+    history: Option<u32>,
+}
+
+impl Attempt {
+    fn new(session: &Session, entry: &Arc<RoomEntry>, request: &JoinRequest) -> Self {
+        Self {
+            node: session.node().clone(),
+            session: session.clone(),
+            entry: entry.clone(),
+            by_client: request.by_client,
+            since: request.since,
+            history: request.history,
+        }
+    }
+
+    async fn run(self) -> Result<JoinReady, JoinError> {
+        let Self { node, session, entry, by_client, since, history } = self;
+        if let (true, Some(room)) = (by_client, entry.topic.room_name()) {
+            check(&session, room, Verb::Join).await.map_err(JoinError::Refused)?;
+        }
+        node.subscribe(&entry).await.map_err(JoinError::Broker)?;
+        if !entry.keeps_history() || !node.offers.history {
+            // Somebody who wants to go on where nothing is kept is told that it can't be known what is missing.
+            return Ok(JoinReady { top: None, entries: Vec::new(), complete: since.is_none() });
+        }
+        let wanted = match since {
+            Some(_) => node.config.max_recovered_messages,
+            None => history.map_or(0, |wanted| (wanted as usize).min(node.config.max_recovered_messages)),
+        };
+        let query =
+            HistoryQuery { since, max_messages: wanted, max_bytes: node.config.max_recovered_bytes };
+        let read = node.broker.history(&entry.topic, query);
+        let page = tokio::time::timeout(node.config.check_timeout, read)
+            .await
+            .unwrap_or(Err(BrokerError::Unavailable))
+            .map_err(JoinError::Broker)?;
+        // From here on a hole in what arrives can be seen.
+        entry.local.lock().last.get_or_insert(page.top);
+        Ok(JoinReady { top: Some(page.top), entries: page.entries, complete: page.complete })
+    }
+}
+
+fn place_of(place: usize) -> u32 {
+    u32::try_from(place).expect("a shard has less than four billion sessions and rooms")
+}

@@ -1,0 +1,503 @@
+//! A connection's life: accepted, admitted, open, closing, gone.
+
+use std::{sync::Arc, task::Waker, time::Duration};
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{
+    Seat,
+    connection::{Connection, Listed, Opening},
+    outbox::Label,
+    shard::Shard,
+};
+use crate::{
+    CloseCode, Connected, DisconnectReason, Hello, Notice, Overflow, Payload, Refusal, Reject, Resume, ResumeToken,
+    SessionId,
+    broker::Topic,
+    handler::{Outcome, guard},
+    node::{
+        Admitted, Arrival, ConnectionWaker, JoinRequest, Lost, Node, Resumable, Revived, ShardCommand,
+    },
+    observe::add,
+    session::{
+        Handshake, Identity, Session,
+        state::{Phase, SessionState, millis},
+    },
+};
+
+impl Shard {
+    /// Takes over a connection that an adapter hands on.
+    pub(super) fn accept(&mut self, arrival: Arrival) {
+        let Arrival { transport, protocol, handshake, identity, permit } = arrival;
+        add(&self.node.counters.accepted, 1);
+        let format = self.format_of(protocol.encoding(), transport.framing());
+        let client_opens = protocol.client_opens();
+        let generation = self.next_generation;
+        self.next_generation = self.next_generation.wrapping_add(1);
+        let entry = self.connections.vacant_entry();
+        let index = u32::try_from(entry.key()).expect("a shard has less than four billion connections");
+        let flag = ConnectionWaker::new(self.handle.clone(), index);
+        let opens_now = identity.is_some() && !client_opens;
+        entry.insert(Connection {
+            generation,
+            format,
+            listed: Listed::No,
+            blocked: false,
+            paused: false,
+            busy: false,
+            shut: false,
+            deaf: false,
+            stamp: 0,
+            errors: 0,
+            allowance: self.node.config.inbound_rate.map_or(0.0, |rate| rate.burst as f32),
+            allowance_at: self.now,
+            armed: u64::MAX,
+            state: SessionState::new(self.now, &self.timing),
+            transport: Some(transport),
+            protocol: Some(protocol),
+            waker: Some(Waker::from(flag.clone())),
+            flag,
+            session: None,
+            opening: Some(Box::new(Opening {
+                handshake,
+                identity,
+                revived: None,
+                not_resumed: None,
+                asked_to_resume: false,
+            })),
+            outbox: None,
+            memberships: SmallVec::new(),
+            desk: None,
+            resume_token: None,
+            _permit: permit,
+        });
+        self.arm(index);
+        if opens_now {
+            self.open(index);
+        }
+        // Bytes may have come with the handshake, and the first read is what arms the waker.
+        self.ready.push(index);
+    }
+
+    /// The client's opening word: check its credentials, and look for the session that it goes on with.
+    pub(super) fn hello(&mut self, index: u32, hello: Hello) {
+        let slot = self.slot(index);
+        let connection = &mut self.connections[index as usize];
+        let Some(opening) = &mut connection.opening else {
+            return self.close_for(index, CloseCode::OutOfPlace);
+        };
+        if connection.session.is_some() {
+            return self.close_for(index, CloseCode::OutOfPlace);
+        }
+        opening.asked_to_resume = hello.resume.is_some();
+        let identity = if hello.auth.is_some() { None } else { opening.identity.take() };
+        let handshake = match hello.auth {
+            Some(auth) => Arc::new(Handshake::clone(&opening.handshake).with_auth(Some(auth))),
+            None => opening.handshake.clone(),
+        };
+        connection.busy = true;
+        let admitting = admit(self.node.clone(), self.seat.clone(), handshake, identity, hello.resume);
+        let done = self.start(admitting, move |admitted| ShardCommand::Admitted { slot, admitted: Box::new(admitted) });
+        if let Some(admitted) = done {
+            self.admitted(index, admitted);
+        }
+    }
+
+    pub(super) fn admitted(&mut self, index: u32, admitted: Result<Admitted, Refusal>) {
+        let connection = &mut self.connections[index as usize];
+        if connection.state.phase() != Phase::Opening {
+            return;
+        }
+        match admitted {
+            Ok(Admitted { identity, handshake, resume }) => {
+                if let Some(opening) = &mut connection.opening {
+                    opening.identity = Some(identity);
+                    opening.handshake = handshake;
+                    match resume {
+                        Some(Ok(revived)) => opening.revived = Some(revived),
+                        Some(Err(reason)) => opening.not_resumed = Some(reason),
+                        None => {}
+                    }
+                }
+                self.open(index);
+            }
+            Err(refusal) => {
+                add(&self.node.counters.refused, 1);
+                let notice = Notice::Error {
+                    id: None,
+                    code: if refusal.close_code() == CloseCode::Unauthorized { "unauthorized" } else { "unavailable" },
+                    message: refusal.message(),
+                    retry_after: None,
+                };
+                self.tell(index, &notice);
+                self.close_for(index, refusal.close_code());
+            }
+        }
+    }
+
+    /// The credentials are good: make the session and ask the handlers that may still refuse it.
+    fn open(&mut self, index: u32) {
+        let slot = self.slot(index);
+        let connection = &mut self.connections[index as usize];
+        let Some(opening) = &mut connection.opening else { return };
+        let Some(identity) = opening.identity.take() else { return };
+        let id = opening.revived.as_ref().map_or_else(SessionId::random, |revived| revived.id);
+        let resumable = self.formats[usize::from(connection.format)].encoding.resumable();
+        let session =
+            Session::new(id, self.node.clone(), slot, identity, opening.handshake.clone(), resumable);
+        connection.session = Some(session.clone());
+        connection.busy = true;
+        let Some(dispatch) = self.seat.namespaces.get(session.namespace()).cloned() else {
+            return self.close_for(index, CloseCode::Unauthorized);
+        };
+        let outcome = match dispatch.connecting(&session) {
+            None => Some(Outcome::Reply(Ok(()))),
+            Some(asked) => {
+                self.start(guard("before_connect", asked), move |outcome| ShardCommand::Connecting { slot, outcome })
+            }
+        };
+        if let Some(outcome) = outcome {
+            self.connecting_done(index, outcome);
+        }
+    }
+
+    pub(super) fn connecting_done(&mut self, index: u32, outcome: Outcome<Result<(), Reject>>) {
+        if self.connections[index as usize].state.phase() != Phase::Opening {
+            return;
+        }
+        match outcome {
+            Outcome::Reply(Ok(())) => self.opened(index),
+            Outcome::Reply(Err(reject)) => {
+                add(&self.node.counters.refused, 1);
+                self.tell_reject(index, None, &reject);
+                self.close_for(index, CloseCode::Unauthorized);
+            }
+            Outcome::Panicked => {
+                add(&self.node.counters.panics, 1);
+                self.close_for(index, CloseCode::Internal);
+            }
+        }
+    }
+
+    fn opened(&mut self, index: u32) {
+        let slot = self.slot(index);
+        let connection = &mut self.connections[index as usize];
+        let (Some(session), Some(opening)) = (connection.session.clone(), connection.opening.take()) else { return };
+        self.node.sessions.insert(session.id(), session.clone());
+        let jitter = u64::from(slot.index.wrapping_mul(0x9E37_79B9) >> 16) % (self.timing.ping_interval / 4).max(1);
+        connection.state.handle_open(self.now, &self.timing, true, if self.node.config.jitter_pings { jitter } else { 0 });
+        self.identity_changed(index);
+        let token = session.is_resumable().then(ResumeToken::random);
+        if let Some(token) = &token {
+            self.node.resumables.insert_live(token.clone(), session.clone());
+            self.connections[index as usize].resume_token = Some(Box::new(token.clone()));
+        }
+        let connected = Connected {
+            client_id: session.id(),
+            timestamp: self.node.now_ms(),
+            resume: token.as_ref(),
+            resumed: opening.asked_to_resume.then_some(opening.revived.is_some()),
+            reason: opening.not_resumed,
+            ping_interval: self.timing.ping_interval,
+            ping_timeout: self.timing.ping_timeout,
+            max_message: self.node.config.max_message_bytes as u64,
+        };
+        self.tell(index, &Notice::Connected(connected));
+        session.forget_handshake(self.node.config.keep_handshakes);
+        self.join(index, &session, &Topic::everyone(session.namespace().clone()), JoinRequest::default());
+        self.restore(index, &session, opening.revived);
+        let Some(dispatch) = self.seat.namespaces.get(session.namespace()).cloned() else { return };
+        let outcome = match dispatch.connected(&session) {
+            None => Some(Outcome::Reply(Ok(()))),
+            Some(running) => {
+                self.start(guard("on_connect", running), move |outcome| ShardCommand::Connected { slot, outcome })
+            }
+        };
+        if let Some(outcome) = outcome {
+            self.connected_done(index, outcome);
+        }
+    }
+
+    /// The connect handlers are done: now the client's commands.
+    pub(super) fn connected_done(&mut self, index: u32, outcome: Outcome<Result<(), Reject>>) {
+        match outcome {
+            Outcome::Reply(Ok(())) => self.to_release.push(index),
+            Outcome::Reply(Err(reject)) => {
+                self.tell_reject(index, None, &reject);
+                self.close_for(index, CloseCode::Unauthorized);
+            }
+            Outcome::Panicked => {
+                add(&self.node.counters.panics, 1);
+                self.close_for(index, CloseCode::Internal);
+            }
+        }
+    }
+
+    /// Puts a session back into its inbox and, if it goes on with an earlier one, into its rooms.
+    fn restore(&mut self, index: u32, session: &Session, revived: Option<Revived>) {
+        if !session.is_resumable() {
+            return;
+        }
+        let inbox = Topic::inbox(session.namespace().clone(), session.id());
+        let Some(Revived { rooms, cursors, .. }) = revived else {
+            self.join(index, session, &inbox, JoinRequest::default());
+            return;
+        };
+        add(&self.node.counters.resumed, 1);
+        // Somebody who never got anything has no place to name: then all that is kept was missed.
+        let all = cursors.inbox.is_none().then_some(u32::MAX);
+        self.join(index, session, &inbox, JoinRequest { since: cursors.inbox, history: all, ..JoinRequest::default() });
+        for room in rooms {
+            let since = cursors.rooms.iter().find(|(name, _)| *name == room).map(|(_, position)| *position);
+            let request = JoinRequest { by_client: true, since, ..JoinRequest::default() };
+            self.join_room(index, room, request);
+        }
+    }
+
+    pub(super) fn identity_changed(&mut self, index: u32) {
+        let Some(session) = self.connections[index as usize].session.clone() else { return };
+        let valid_for = session.identity().valid_for().map(millis);
+        self.connections[index as usize].state.handle_identity(self.now, valid_for);
+        self.arm(index);
+    }
+
+    /// New credentials for a live session.
+    pub(super) fn refresh(&mut self, index: u32, id: Option<u64>, auth: Payload) {
+        let Some(session) = self.connections[index as usize].session.clone() else { return };
+        let Some(check) = self.seat.authenticate.clone() else {
+            return self.tell_reject(index, id, &Reject::bad_request("this server checks no credentials"));
+        };
+        let handshake = Arc::new(session.handshake().as_deref().cloned().unwrap_or_default().with_auth(Some(auth)));
+        let timeout = self.node.config.check_timeout;
+        let slot = self.slot(index);
+        self.connections[index as usize].busy = true;
+        let refreshing = async move {
+            let identity = authenticate(&check, handshake, timeout).await;
+            Outcome::Reply(match identity {
+                Ok(identity) if identity.user_id() == session.identity().user_id() => {
+                    session.set_identity(identity);
+                    Ok(Payload::empty())
+                }
+                Ok(_) => Err(Reject::forbidden("these credentials are another user's")),
+                Err(refusal) => Err(Reject::new("unauthorized", refusal.message().to_owned())),
+            })
+        };
+        let done = self.start(refreshing, move |outcome| ShardCommand::Handled { slot, id, outcome, position: None });
+        if let Some(outcome) = done {
+            self.handled(index, id, outcome, None);
+            self.to_release.push(index);
+        }
+    }
+
+    /// The peer said goodbye: answer it, and let the rest go out.
+    pub(super) fn peer_closed(&mut self, index: u32) {
+        let Some(connection) = self.connections.get(index as usize) else { return };
+        if connection.state.phase() == Phase::Closing {
+            return;
+        }
+        self.finish(index, &DisconnectReason::Client, CloseCode::Normal, "", None);
+    }
+
+    /// Ends a connection with a code's standard reason, at the end of the current step.
+    pub(super) fn close_for(&mut self, index: u32, code: CloseCode) {
+        self.to_close.push((index, code));
+    }
+
+    /// Ends a connection: nothing more is carried out for it, what waits still goes out, then the close frame.
+    pub(super) fn close(&mut self, index: u32, code: CloseCode, reason: &str, retry_after: Option<Duration>) {
+        self.finish(index, &DisconnectReason::Server(code), code, reason, retry_after);
+    }
+
+    fn finish(
+        &mut self,
+        index: u32,
+        why: &DisconnectReason,
+        code: CloseCode,
+        reason: &str,
+        retry_after: Option<Duration>,
+    ) {
+        let Some(connection) = self.connections.get_mut(index as usize) else { return };
+        if connection.state.phase() == Phase::Closing {
+            return;
+        }
+        self.seal_rooms_of(index);
+        if code == CloseCode::Slow {
+            // It does not read what is there; only the reason must still reach it.
+            let connection = &mut self.connections[index as usize];
+            if let Some(outbox) = &mut connection.outbox {
+                let before = outbox.bytes();
+                outbox.cut();
+                let after = outbox.bytes();
+                self.count_bytes(before, after);
+            }
+        }
+        let format = usize::from(self.connections[index as usize].format);
+        let mut frame = Vec::new();
+        let has_close = self.formats[format].framing.close(code, reason, &mut frame);
+        if !has_close || retry_after.is_some() {
+            self.tell(index, &Notice::Closing { code, reason, retry_after: retry_after.map(millis) });
+        }
+        if has_close {
+            self.enqueue(index, Bytes::from(frame), Label::default(), Overflow::DropNewest, Listed::Hot);
+        }
+        self.end_session(index, why);
+        let Some(connection) = self.connections.get_mut(index as usize) else { return };
+        connection.state.handle_close(self.now, &self.timing);
+        connection.paused = false;
+        if connection.listed == Listed::No && !connection.blocked {
+            connection.listed = Listed::Hot;
+            self.hot.push_back(index);
+        }
+        // Reads on, so that the peer's close is seen.
+        self.ready.push(index);
+        self.arm(index);
+    }
+
+    /// The session is over: out of its rooms, and the application is told.
+    fn end_session(&mut self, index: u32, why: &DisconnectReason) {
+        let Some(session) = self.connections[index as usize].session.clone() else { return };
+        if !session.end() {
+            return;
+        }
+        self.leave_all(index);
+        self.node.sessions.remove_if(&session.id(), |_, there| *there == session);
+        let connection = &mut self.connections[index as usize];
+        if let Some(desk) = connection.desk.take() {
+            for (_, answer) in desk.calls {
+                drop(answer.send(Err(crate::CallError::Closed)));
+            }
+        }
+        let opened = connection.opening.is_none();
+        if let Some(token) = connection.resume_token.take() {
+            let lost = why.is_resumable().then(|| Lost {
+                id: session.id(),
+                namespace: session.namespace().clone(),
+                user: session.user_id(),
+                rooms: session.rooms(),
+            });
+            let config = &self.node.config;
+            self.node.resumables.end(&token, lost, Instant::now() + config.resume_window, config.max_resumable_sessions);
+        }
+        if !opened {
+            return;
+        }
+        add(&self.node.counters.ended, 1);
+        if let Some(dispatch) = self.seat.namespaces.get(session.namespace()) {
+            if let Some(told) = dispatch.disconnected(&session, why.clone()) {
+                self.detach(told);
+            }
+        }
+    }
+
+    /// Removes a connection at the end of the current step. It is not called any more.
+    pub(super) fn doom(&mut self, index: u32, why: DisconnectReason) {
+        if let Some(connection) = self.connections.get_mut(index as usize) {
+            connection.transport = None;
+            self.doomed.push((index, why));
+        }
+    }
+
+    /// Carries out what had to wait until nobody iterates over connections.
+    pub(super) fn reap(&mut self) {
+        loop {
+            if let Some((index, why)) = self.doomed.pop() {
+                self.remove(index, &why);
+            } else if let Some((index, code)) = self.to_close.pop() {
+                self.close(index, code, code.reason(), None);
+            } else if let Some(index) = self.to_release.pop() {
+                self.next_command(index);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn remove(&mut self, index: u32, why: &DisconnectReason) {
+        // Doomed twice in one step: the slot may be another's only after the step.
+        if self.connections.get(index as usize).is_none_or(|there| there.transport.is_some()) {
+            return;
+        }
+        self.end_session(index, why);
+        let connection = self.connections.remove(index as usize);
+        self.waiting_bytes -= connection.outbox_bytes();
+    }
+
+    /// Drops everything, telling those who can still be told.
+    pub(super) fn stop(&mut self) {
+        let all: Vec<u32> = self.connections.iter().filter_map(|(index, _)| u32::try_from(index).ok()).collect();
+        for index in all {
+            self.close(index, CloseCode::Restart, CloseCode::Restart.reason(), None);
+            self.flush_one(index);
+            self.doom(index, DisconnectReason::Server(CloseCode::Restart));
+        }
+        self.reap();
+        self.settle_budget();
+        self.settle_counters();
+        self.handle.close();
+    }
+}
+
+/// Asks the application who this is, for a bounded time.
+pub(crate) async fn authenticate(
+    check: &super::Authenticate,
+    handshake: Arc<Handshake>,
+    timeout: Duration,
+) -> Result<Identity, Refusal> {
+    match tokio::time::timeout(timeout, guard("authenticate", check(handshake))).await {
+        Ok(Outcome::Reply(answer)) => answer,
+        Ok(Outcome::Panicked) | Err(_) => Err(Refusal::Internal),
+    }
+}
+
+async fn admit(
+    node: Arc<Node>,
+    seat: Arc<Seat>,
+    handshake: Arc<Handshake>,
+    identity: Option<Identity>,
+    resume: Option<Resume>,
+) -> Result<Admitted, Refusal> {
+    let identity = match (identity, &seat.authenticate) {
+        (Some(identity), _) => identity,
+        (None, Some(check)) => authenticate(check, handshake.clone(), node.config.check_timeout).await?,
+        (None, None) => Identity::guest(),
+    };
+    // After the credentials, so that a wrong password does not burn the token.
+    let resume = match resume {
+        Some(resume) => Some(revive(&node, &identity, &handshake, resume).await),
+        None => None,
+    };
+    Ok(Admitted { identity, handshake, resume })
+}
+
+/// Finds the session of a token. Of several that ask with one token, one gets it.
+async fn revive(
+    node: &Node,
+    identity: &Identity,
+    handshake: &Handshake,
+    cursors: Resume,
+) -> Result<Revived, &'static str> {
+    let lost = match node.resumables.take(&cursors.token, Instant::now()) {
+        None => return Err("unknown_token"),
+        Some(Resumable::Lost(lost, _)) => lost,
+        Some(Resumable::Live(old)) => {
+            // Its connection is dead and nobody noticed yet, or it is a thief's: either way there is only one session.
+            let lost = Lost {
+                id: old.id(),
+                namespace: old.namespace().clone(),
+                user: old.user_id(),
+                rooms: old.rooms(),
+            };
+            let (done, gone) = oneshot::channel();
+            node.shard(old.slot().shard).push(ShardCommand::Supersede { slot: old.slot(), done });
+            // An error means that its shard is gone, and the session with it.
+            let _ = gone.await;
+            lost
+        }
+    };
+    if lost.user.as_ref() != identity.user_id() || lost.namespace != *handshake.namespace() {
+        return Err("another_user");
+    }
+    Ok(Revived { id: lost.id, rooms: lost.rooms, cursors })
+}

@@ -1,0 +1,213 @@
+//! The bounded queue to one peer, and what is lost of it when it is full.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+
+use crate::{Position, transport::Queue};
+
+/// What a queued frame is, for the policies that drop.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Label {
+    /// The room that it came from; 0 for what was sent to this session alone.
+    pub(super) room: u64,
+    /// The last place before it and the last place in it, where the room keeps history.
+    pub(super) span: Option<(Position, Position)>,
+    /// What a newer one with the same key replaces.
+    pub(super) conflation_key: Option<Arc<str>>,
+    /// It tells of a gap: the next loss of the room widens it instead of adding another.
+    pub(super) gap: bool,
+}
+
+/// Frames that wait for one peer. Lent to a connection while something waits, so that an idle one holds none.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pub(super) queue: Queue,
+    /// One for each frame of `queue`, with its length.
+    labels: VecDeque<(u32, Label)>,
+    /// Sum of the lengths in `labels`. The first frame counts whole until all of it is sent.
+    bytes: usize,
+}
+
+/// A loss, to be told in the place where the frames stood.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Loss {
+    /// Where in the queue to tell it.
+    pub(super) at: usize,
+    /// The range, where the room keeps history.
+    pub(super) span: Option<(Position, Position)>,
+    /// Frames that were dropped.
+    pub(super) frames: usize,
+}
+
+impl Outbox {
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn push(&mut self, frame: Bytes, label: Label) {
+        self.bytes += frame.len();
+        self.labels.push_back((u32::try_from(frame.len()).unwrap_or(u32::MAX), label));
+        self.queue.push_back(frame);
+    }
+
+    /// Puts the labels in step with a queue that the transport took from.
+    pub(super) fn sync(&mut self) {
+        while self.labels.len() > self.queue.len() {
+            if let Some((length, _)) = self.labels.pop_front() {
+                self.bytes -= length as usize;
+            }
+        }
+    }
+
+    /// Replaces the waiting frame of `room` with this key. Gives the frame back where there is none. The first frame may be
+    /// half sent and stays.
+    pub(super) fn conflate(&mut self, room: u64, key: &str, frame: Bytes, label: &Label) -> Result<(), Bytes> {
+        let found = self
+            .labels
+            .iter()
+            .enumerate()
+            .skip(1)
+            .find(|(_, (_, waiting))| waiting.room == room && waiting.conflation_key.as_deref() == Some(key));
+        let Some((place, _)) = found else { return Err(frame) };
+        self.bytes = self.bytes + frame.len() - self.queue[place].len();
+        self.labels[place] = (u32::try_from(frame.len()).unwrap_or(u32::MAX), label.clone());
+        self.queue[place] = frame;
+        Ok(())
+    }
+
+    /// Drops the oldest frames of `room` until `needed` bytes are free, if that is possible at all. The first frame may be
+    /// half sent and stays.
+    pub(super) fn drop_oldest(&mut self, room: u64, needed: usize) -> Option<Loss> {
+        let droppable: usize = self.of_room(room).map(|(_, length)| length).sum();
+        if droppable < needed {
+            return None;
+        }
+        let mut loss: Option<Loss> = None;
+        let mut freed = 0;
+        while freed < needed {
+            let Some((place, length)) = self.of_room(room).next() else { break };
+            freed += length;
+            let (_, label) = self.labels.remove(place)?;
+            self.queue.remove(place);
+            self.bytes -= length;
+            match &mut loss {
+                None => loss = Some(Loss { at: place, span: label.span, frames: usize::from(!label.gap) }),
+                Some(loss) => {
+                    loss.span = widened(loss.span, label.span);
+                    loss.frames += usize::from(!label.gap);
+                }
+            }
+        }
+        loss
+    }
+
+    /// Puts a frame that tells of a loss into the place of the loss.
+    pub(super) fn insert(&mut self, at: usize, frame: Bytes, label: Label) {
+        self.bytes += frame.len();
+        self.labels.insert(at, (u32::try_from(frame.len()).unwrap_or(u32::MAX), label));
+        self.queue.insert(at, frame);
+    }
+
+    /// Takes away the last frame of `room` if it tells of a gap: the gap that is about to be told there is wider.
+    pub(super) fn take_trailing_gap(&mut self, room: u64) -> Option<Option<(Position, Position)>> {
+        let place = self.labels.iter().rposition(|(_, label)| label.room == room)?;
+        if place == 0 || !self.labels[place].1.gap {
+            return None;
+        }
+        let (length, label) = self.labels.remove(place)?;
+        self.queue.remove(place);
+        self.bytes -= length as usize;
+        Some(label.span)
+    }
+
+    /// Forgets everything but the first frame, which may be half sent.
+    pub(super) fn cut(&mut self) {
+        self.queue.truncate(1);
+        self.labels.truncate(1);
+        self.bytes = self.labels.front().map_or(0, |(length, _)| *length as usize);
+    }
+
+    fn of_room(&self, room: u64) -> impl Iterator<Item = (usize, usize)> {
+        self.labels
+            .iter()
+            .enumerate()
+            .skip(1)
+            .filter(move |(_, (_, label))| label.room == room)
+            .map(|(place, (length, _))| (place, *length as usize))
+    }
+}
+
+/// The range from the first of two to the last.
+pub(super) fn widened(
+    first: Option<(Position, Position)>,
+    second: Option<(Position, Position)>,
+) -> Option<(Position, Position)> {
+    match (first, second) {
+        (Some((from, _)), Some((_, to))) => Some((from, to)),
+        (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Epoch;
+
+    fn frame(length: usize) -> Bytes {
+        Bytes::from(vec![0; length])
+    }
+
+    fn label(room: u64, offset: u64) -> Label {
+        let place = |offset| Position::new(Epoch(1), offset);
+        Label { room, span: Some((place(offset - 1), place(offset))), ..Label::default() }
+    }
+
+    fn filled() -> Outbox {
+        let mut outbox = Outbox::default();
+        for offset in 1..=4 {
+            outbox.push(frame(10), label(7, offset));
+        }
+        outbox.push(frame(10), label(8, 1));
+        outbox
+    }
+
+    #[test]
+    fn the_oldest_of_the_room_go_first_and_the_half_sent_one_stays() {
+        let mut outbox = filled();
+        let loss = outbox.drop_oldest(7, 15).expect("there is enough to drop");
+        assert_eq!((loss.at, loss.frames), (1, 2));
+        let (from, to) = loss.span.expect("the room has positions");
+        assert_eq!((from.offset, to.offset), (1, 3));
+        assert_eq!(outbox.bytes(), 30);
+    }
+
+    #[test]
+    fn nothing_is_dropped_where_it_would_not_help() {
+        let mut outbox = filled();
+        assert_eq!(outbox.drop_oldest(8, 11), None);
+        assert_eq!(outbox.bytes(), 50);
+    }
+
+    #[test]
+    fn the_newest_state_takes_the_place_of_the_waiting_one() {
+        let mut outbox = Outbox::default();
+        outbox.push(frame(10), label(1, 1));
+        let keyed = Label { conflation_key: Some("eur".into()), ..label(7, 1) };
+        outbox.push(frame(10), keyed.clone());
+        assert_eq!(outbox.conflate(7, "eur", frame(20), &keyed), Ok(()));
+        assert!(outbox.conflate(7, "usd", frame(20), &keyed).is_err());
+        assert_eq!((outbox.queue.len(), outbox.bytes()), (2, 30));
+    }
+
+    #[test]
+    fn bytes_follow_what_the_transport_took() {
+        let mut outbox = filled();
+        outbox.queue.pop_front();
+        outbox.queue.pop_front();
+        outbox.sync();
+        assert_eq!(outbox.bytes(), 30);
+        outbox.cut();
+        assert_eq!((outbox.queue.len(), outbox.bytes()), (1, 10));
+    }
+}

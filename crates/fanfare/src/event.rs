@@ -1,0 +1,63 @@
+//! Typed events: a Rust type for each word that goes over the wire.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A type that is an event: its fields are the payload, its name is the `type` on the wire.
+///
+/// Derive it. `name` is the event's name; without it, it is the type's name in snake case. `ack` is what the receiver
+/// answers; without it the answer is empty.
+/// ```
+/// use fanfare::{Event, RoomName};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Event)]
+/// #[event(name = "message", ack = Sent)]
+/// struct Say { room: RoomName, content: String }
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Sent { id: u64 }
+///
+/// #[derive(Serialize, Deserialize, Event)]
+/// struct TypingStopped;
+///
+/// assert_eq!(Say::NAME, "message");
+/// assert_eq!(TypingStopped::NAME, "typing_stopped");
+/// ```
+///
+/// # What the envelope keeps for itself
+/// In a client's message `id` and `key` belong to the protocol and do not reach the payload; in a server's message `epoch`
+/// and `offset` do. `type` is the event's name in both, so that a field or a serde tag of this name does not compile:
+/// ```compile_fail
+/// #[derive(serde::Serialize, serde::Deserialize, fanfare::Event)]
+/// #[serde(tag = "type")]
+/// enum Move { Up, Down }
+/// ```
+/// A type that is no object in JSON, such as `struct Volume(u8)`, stands under `data`; a type that is nothing, such as a
+/// unit struct, has no field.
+///
+/// # Names
+/// A name has 1 to 128 bytes and no control characters. The protocol's own words cannot be taken:
+/// ```compile_fail
+/// #[derive(serde::Serialize, serde::Deserialize, fanfare::Event)]
+/// #[event(name = "join_room")]
+/// struct Enter {}
+/// ```
+///
+/// # Types
+/// Structs and enums can be events, unions cannot. An event has one name and one shape, so that a type with generics or
+/// lifetimes cannot be derived; implement the trait for `Changed<Price>` by hand, or make it a newtype:
+/// ```compile_fail
+/// #[derive(serde::Serialize, serde::Deserialize, fanfare::Event)]
+/// struct Changed<T> { value: T }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no event",
+    note = "derive it: `#[derive(serde::Serialize, serde::Deserialize, fanfare::Event)]`, with `#[event(name = \"…\")]` for its name on the wire",
+    note = "a handler's last argument is the event; extractors come before it"
+)]
+pub trait Event: Serialize + DeserializeOwned + Send + 'static {
+    /// The name on the wire; a valid [`EventName`](crate::EventName).
+    const NAME: &'static str;
+    /// What the receiver answers.
+    type Ack: Serialize + DeserializeOwned + Send + 'static;
+}

@@ -1,0 +1,195 @@
+//! From the broker to the shards: keeps each room's order whole, and repairs it from the log when something is missing.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use super::{Node, RoomEntry, ShardCommand, room::RoomLocal};
+use crate::{
+    Position,
+    broker::{BrokerError, BrokerState, HistoryPage, HistoryQuery, Publication, Sink, Topic},
+    observe::add,
+};
+
+/// How often a repair asks a broker that does not answer, and the longest pause between two asks.
+const REPAIR_PAUSE: Duration = Duration::from_millis(100);
+const REPAIR_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// The node's [`Sink`]. Holds the node weakly: a broker that outlives its hub delivers into the void.
+pub(crate) struct Relay {
+    node: Weak<Node>,
+}
+
+impl Relay {
+    pub(crate) fn new(node: Weak<Node>) -> Self {
+        Self { node }
+    }
+}
+
+impl Sink for Relay {
+    fn deliver(&self, topic: &Topic, publication: Arc<Publication>, position: Option<Position>) {
+        let Some(node) = self.node.upgrade() else { return };
+        let Some(entry) = node.room(topic) else { return };
+        add(&node.counters.publications, 1);
+        let mut local = entry.local.lock();
+        let Some(position) = position else {
+            hand_out(&node, &entry, &local, &publication, None);
+            return;
+        };
+        if let Some(held) = &mut local.repair {
+            if held.len() < node.config.max_join_buffer {
+                held.push((position, publication));
+            }
+            // What does not fit is read from the log: the repair goes on until nothing is missing.
+            return;
+        }
+        match local.last {
+            Some(last) if last.epoch == position.epoch && position.offset <= last.offset => {}
+            Some(last) if last.epoch != position.epoch || position.offset > last.offset + 1 => {
+                local.repair = Some(vec![(position, publication)]);
+                drop(local);
+                spawn_repair(node, entry);
+            }
+            _ => {
+                local.last = Some(position);
+                hand_out(&node, &entry, &local, &publication, Some(position));
+            }
+        }
+    }
+
+    fn gap(&self, topic: Option<&Topic>) {
+        let Some(node) = self.node.upgrade() else { return };
+        let entries = match topic {
+            Some(topic) => node.room(topic).into_iter().collect(),
+            None => node.rooms.iter().map(|entry| entry.value().clone()).collect::<Vec<_>>(),
+        };
+        for entry in entries {
+            let mut local = entry.local.lock();
+            if local.repair.is_some() {
+                continue;
+            }
+            if entry.keeps_history() {
+                local.repair = Some(Vec::new());
+                drop(local);
+                spawn_repair(node.clone(), entry);
+            } else if entry.topic.room_name().is_some() {
+                tell_gap(&node, &entry, &local, None, None);
+            }
+        }
+    }
+
+    fn state(&self, state: BrokerState) {
+        match state {
+            BrokerState::Up => tracing::info!("broker is up"),
+            BrokerState::Degraded => tracing::warn!("broker is degraded"),
+        }
+    }
+}
+
+/// Hands one publication to every shard with members, under the entry's lock, so that all shards see one order.
+fn hand_out(
+    node: &Node,
+    entry: &Arc<RoomEntry>,
+    local: &RoomLocal,
+    publication: &Arc<Publication>,
+    position: Option<Position>,
+) {
+    for (shard, &interest) in node.shards.iter().zip(&local.interest) {
+        if interest == 0 {
+            continue;
+        }
+        let deliver =
+            ShardCommand::Deliver { entry: entry.clone(), publication: publication.clone(), position };
+        if !shard.try_deliver(deliver) {
+            // The shard is twice full: its members lose this one, and hear of it.
+            add(&node.counters.dropped, 1);
+            let from = position.map(|place| Position::new(place.epoch, place.offset - 1));
+            shard.push(ShardCommand::Gap { entry: entry.clone(), from, to: position });
+        }
+    }
+}
+
+fn tell_gap(node: &Node, entry: &Arc<RoomEntry>, local: &RoomLocal, from: Option<Position>, to: Option<Position>) {
+    for (shard, &interest) in node.shards.iter().zip(&local.interest) {
+        if interest > 0 {
+            shard.push(ShardCommand::Gap { entry: entry.clone(), from, to });
+        }
+    }
+}
+
+fn spawn_repair(node: Arc<Node>, entry: Arc<RoomEntry>) {
+    let runtime = node.runtime.clone();
+    runtime.spawn(repair(Arc::downgrade(&node), entry));
+}
+
+/// Reads the log from the last place on, until the room's order is whole again or its loss is told.
+async fn repair(node: Weak<Node>, entry: Arc<RoomEntry>) {
+    let mut pause = REPAIR_PAUSE;
+    loop {
+        let Some(node) = node.upgrade() else { return };
+        if entry.interest() == 0 {
+            // Nobody is left to repair for: the next member begins at the log's top.
+            let mut local = entry.local.lock();
+            local.repair = None;
+            local.last = None;
+            return;
+        }
+        match read_missing(&node, &entry).await {
+            Ok(page) => {
+                if apply(&node, &entry, page) {
+                    return;
+                }
+                pause = REPAIR_PAUSE;
+            }
+            Err(error) => tracing::warn!(room = %entry.topic, %error, "cannot read the log to repair a gap"),
+        }
+        drop(node);
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(REPAIR_PAUSE_MAX);
+    }
+}
+
+async fn read_missing(node: &Node, entry: &RoomEntry) -> Result<HistoryPage, BrokerError> {
+    let last = entry.local.lock().last;
+    let query = HistoryQuery {
+        since: last,
+        // Without a last place nobody saw anything yet: only the top is of interest.
+        max_messages: if last.is_some() { node.config.max_recovered_messages } else { 0 },
+        max_bytes: node.config.max_recovered_bytes,
+    };
+    let read = node.broker.history(&entry.topic, query);
+    tokio::time::timeout(node.config.check_timeout, read).await.unwrap_or(Err(BrokerError::Unavailable))
+}
+
+/// Hands out what was missing. Returns whether the room is whole again.
+fn apply(node: &Arc<Node>, entry: &Arc<RoomEntry>, page: HistoryPage) -> bool {
+    let mut local = entry.local.lock();
+    let mut held = local.repair.take().unwrap_or_default();
+    let before = local.last;
+    if page.complete {
+        for found in page.entries {
+            local.last = Some(found.position);
+            hand_out(node, entry, &local, &found.publication, Some(found.position));
+        }
+    } else {
+        tell_gap(node, entry, &local, before, Some(page.top));
+    }
+    local.last = Some(page.top);
+    held.sort_by_key(|(position, _)| position.offset);
+    for (index, (position, publication)) in held.iter().enumerate() {
+        let last = local.last.unwrap_or(page.top);
+        if position.epoch == last.epoch && position.offset <= last.offset {
+            continue;
+        }
+        if position.epoch == last.epoch && position.offset == last.offset + 1 {
+            local.last = Some(*position);
+            hand_out(node, entry, &local, publication, Some(*position));
+            continue;
+        }
+        // Still a hole: the held ones that are left wait for the next reading.
+        local.repair = Some(held.split_off(index));
+        return false;
+    }
+    true
+}
