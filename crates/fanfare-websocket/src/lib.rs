@@ -76,7 +76,7 @@ pub use decoder::{Decoder, DecoderConfig, Extensions, TimedDecoder, ViolationErr
 pub use framing::{ClientFraming, WebSocketFraming};
 pub use mask::apply_mask;
 pub use transport::WebSocketTransport;
-#[cfg(feature = "tokio-tungstenite")]
-pub use tungstenite_transport::TungsteniteTransport;
 /// Which end of a connection we are.
 pub use tungstenite::protocol::Role;
+#[cfg(feature = "tokio-tungstenite")]
+pub use tungstenite_transport::TungsteniteTransport;

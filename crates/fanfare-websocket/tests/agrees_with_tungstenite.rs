@@ -131,8 +131,8 @@ fn frame(role: Role, first: u8, payload: &[u8]) -> Vec<u8> {
 /// A valid message in 1 to 5 fragments, with pings between them.
 fn message() -> impl Strategy<Value = Vec<(u8, Vec<u8>)>> {
     let cuts = proptest::collection::vec(any::<prop::sample::Index>(), 0..5);
-    (prop_oneof!["\\PC{0,60}".prop_map(Ok), proptest::collection::vec(any::<u8>(), 0..200).prop_map(Err)], cuts).prop_map(
-        |(body, cuts)| {
+    (prop_oneof!["\\PC{0,60}".prop_map(Ok), proptest::collection::vec(any::<u8>(), 0..200).prop_map(Err)], cuts)
+        .prop_map(|(body, cuts)| {
             let (opcode, payload) = match body {
                 Ok(text) => (1, text.into_bytes()),
                 Err(bytes) => (2, bytes),
@@ -151,8 +151,7 @@ fn message() -> impl Strategy<Value = Vec<(u8, Vec<u8>)>> {
                 from = cut;
             }
             frames
-        },
-    )
+        })
 }
 
 fn role() -> impl Strategy<Value = Role> {

@@ -109,9 +109,8 @@ async fn what_the_handshake_read_comes_first() {
     let mut seen = Vec::new();
     let mut scratch = [0; 5];
     loop {
-        let received = poll_fn(|cx| {
-            server.poll_receive(cx, &mut scratch, &mut |inbound| seen.push(format!("{inbound:?}")))
-        });
+        let received =
+            poll_fn(|cx| server.poll_receive(cx, &mut scratch, &mut |inbound| seen.push(format!("{inbound:?}"))));
         if received.await.unwrap() == Received::Closed {
             break;
         }

@@ -16,7 +16,8 @@ use tungstenite::{
 };
 
 async fn server(stream: DuplexStream) -> TungsteniteTransport<DuplexStream> {
-    let config = WebSocketConfig::default().read_buffer_size(4096).max_message_size(Some(1 << 16)).max_frame_size(Some(1 << 16));
+    let config =
+        WebSocketConfig::default().read_buffer_size(4096).max_message_size(Some(1 << 16)).max_frame_size(Some(1 << 16));
     TungsteniteTransport::new(WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await)
 }
 

@@ -17,7 +17,11 @@ pub(super) struct Message {
 enum Body {
     Binary(Vec<u8>),
     /// `tail` is the start of a character whose end has not arrived: at most 3 bytes between calls.
-    Text { text: String, tail: [u8; 4], tail_len: usize },
+    Text {
+        text: String,
+        tail: [u8; 4],
+        tail_len: usize,
+    },
 }
 
 impl Message {

@@ -185,11 +185,7 @@ impl Decoder {
     }
 
     /// The fast path: a frame that starts at `bytes`.
-    fn take_frame(
-        &mut self,
-        bytes: &mut [u8],
-        receive: &mut dyn FnMut(Inbound<'_>),
-    ) -> Result<usize, ViolationError> {
+    fn take_frame(&mut self, bytes: &mut [u8], receive: &mut dyn FnMut(Inbound<'_>)) -> Result<usize, ViolationError> {
         let Some(header) = header::parse(self.role, self.extensions, bytes)? else {
             return Ok(self.keep(bytes));
         };
@@ -319,8 +315,7 @@ impl Decoder {
         });
         message.fragments += 1;
         message.empty_fragments += u32::from(length == 0);
-        pending.frame =
-            Some(OpenFrame { is_final: header.frame.is_final, remaining: length, mask: header.frame.mask });
+        pending.frame = Some(OpenFrame { is_final: header.frame.is_final, remaining: length, mask: header.frame.mask });
         if length == 0 { self.close_frame(receive) } else { Ok(()) }
     }
 

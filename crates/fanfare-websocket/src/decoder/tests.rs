@@ -89,12 +89,7 @@ fn each_broken_rule_has_its_name_and_its_close_code() {
         ("close in fragments", frame(0x08, b""), V::ControlFragmented, 1002),
         ("lonely continuation", frame(MIDDLE, b"a"), V::ContinuationWithoutStart, 1002),
         ("lonely last continuation", frame(LAST, b"a"), V::ContinuationWithoutStart, 1002),
-        (
-            "text inside text",
-            [frame(TEXT_START, b"a"), frame(TEXT, b"b")].concat(),
-            V::StartInsideMessage,
-            1002,
-        ),
+        ("text inside text", [frame(TEXT_START, b"a"), frame(TEXT, b"b")].concat(), V::StartInsideMessage, 1002),
         ("125 in 16 bits", masked(BINARY, &[0xFE, 0, 125]), V::LengthNotMinimal, 1002),
         ("65,535 in 64 bits", masked(BINARY, &[0xFF, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]), V::LengthNotMinimal, 1002),
         ("2^63", masked(BINARY, &[0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0]), V::LengthOverflow, 1002),
@@ -271,7 +266,8 @@ fn control_frames_are_limited_by_burst_and_by_rate() {
 fn an_idle_decoder_holds_nothing() {
     let config = DecoderConfig { max_message_bytes: 4096, control_burst: u32::MAX, ..DecoderConfig::default() };
     let mut decoder = server(&config);
-    let idle_again = [frame(TEXT_START, b"a"), frame(PING, b"b"), frame(LAST, b"c"), frame(BINARY, &[0; 4096])].concat();
+    let idle_again =
+        [frame(TEXT_START, b"a"), frame(PING, b"b"), frame(LAST, b"c"), frame(BINARY, &[0; 4096])].concat();
     for cut in 0..=idle_again.len() {
         let (left, right) = idle_again.split_at(cut);
         feed(&mut decoder, [left]).1.unwrap();
