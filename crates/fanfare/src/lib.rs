@@ -39,8 +39,8 @@ pub use error::{
 pub use event::Event;
 pub use fanfare_macros::Event;
 pub use fanfare_wire::{
-    ClientEvent, CloseCode, Command, Connected, DecodeError, Epoch, EventName, Hello, Member, NameError, Namespace, Notice,
-    Payload, PayloadError, Position, Resume, ResumeToken, RoomName, ServerEvent, SessionId,
+    ClientEvent, CloseCode, Command, Connected, DecodeError, Epoch, EventName, Hello, Member, NameError, Namespace,
+    Notice, Payload, PayloadError, Position, Resume, ResumeToken, RoomName, ServerEvent, SessionId,
 };
 pub use handler::{Auth, InRoom, Incoming, State};
 pub use hub::{Admission, Drain, Drained, Hub, HubBuilder, NamespaceBuilder, Reservation};

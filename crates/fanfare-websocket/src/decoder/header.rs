@@ -1,7 +1,7 @@
 //! A frame's header, read strictly (RFC 6455, section 5.2).
 //!
 //! The result is tungstenite's [`FrameHeader`]. Its own `parse` is not used: it accepts lengths that are not in their
-//! shortest form, cannot tell before the header is complete that it is wrong, and is slower by a third for small messages.
+//! shortest form, and cannot tell that a header is wrong before it is complete.
 
 use tungstenite::protocol::{
     Role,
@@ -45,6 +45,8 @@ pub(super) struct Header {
 /// Reads the header at the start of `bytes`. `None` when it is incomplete and nothing is wrong with it so far.
 ///
 /// Rules are checked byte after byte, so what is found wrong does not depend on how the bytes were split.
+// Measured with 64-byte messages: 23 ns for each when inlined, 42 ns when called.
+#[inline]
 pub(super) fn parse(role: Role, extensions: Extensions, bytes: &[u8]) -> Result<Option<Header>, ViolationError> {
     let Some(&first) = bytes.first() else { return Ok(None) };
     if first & 0x70 & !extensions.reserved_bits() != 0 {

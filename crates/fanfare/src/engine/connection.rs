@@ -14,7 +14,10 @@ use crate::{
     CallError, Command, Payload, ResumeToken,
     node::{ConnectionPermit, ConnectionWaker, Revived},
     protocol::Protocol,
-    session::{Handshake, Identity, Session, state::{Millis, SessionState}},
+    session::{
+        Handshake, Identity, Session,
+        state::{Millis, SessionState},
+    },
     transport::Transport,
 };
 
@@ -32,6 +35,10 @@ pub(super) struct Connection {
     pub(super) busy: bool,
     /// The outbox is out and the transport was asked to close.
     pub(super) shut: bool,
+    /// The session's `outbox_bytes` says something other than 0.
+    pub(super) told_outbox: bool,
+    /// Joins under way.
+    pub(super) joining: u16,
     /// The receiving half has ended.
     pub(super) deaf: bool,
     /// Scratch of the fan-out: the number of the last pass that treats this connection apart.

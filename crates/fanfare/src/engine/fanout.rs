@@ -93,7 +93,12 @@ impl ShardRoom {
 
 impl Shard {
     /// A publication for a room arrived.
-    pub(super) fn deliver(&mut self, entry: &Arc<RoomEntry>, publication: Arc<Publication>, position: Option<Position>) {
+    pub(super) fn deliver(
+        &mut self,
+        entry: &Arc<RoomEntry>,
+        publication: Arc<Publication>,
+        position: Option<Position>,
+    ) {
         let Some(&index) = self.room_index.get(&entry.id) else { return };
         if !publication.rooms.is_empty() {
             self.deliver_to_union(entry, &publication);

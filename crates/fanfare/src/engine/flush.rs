@@ -147,20 +147,12 @@ impl Shard {
         }
     }
 
-    fn gap_frame(
-        &mut self,
-        index: u32,
-        label: &Label,
-        span: Option<(crate::Position, crate::Position)>,
-    ) -> Bytes {
+    fn gap_frame(&mut self, index: u32, label: &Label, span: Option<(crate::Position, crate::Position)>) -> Bytes {
         let Some(&room) = self.room_index.get(&label.room) else { return Bytes::new() };
         let entry = self.rooms[room as usize].entry.clone();
         let format = &self.formats[usize::from(self.connections[index as usize].format)];
-        let notice = Notice::Gap {
-            room: entry.topic.room_name(),
-            from: span.map(|(from, _)| from),
-            to: span.map(|(_, to)| to),
-        };
+        let notice =
+            Notice::Gap { room: entry.topic.room_name(), from: span.map(|(from, _)| from), to: span.map(|(_, to)| to) };
         encoded(format, &entry.topic.namespace, &notice, &mut self.scratch_text)
     }
 
@@ -221,8 +213,12 @@ impl Shard {
             outbox.sync();
             let after = outbox.bytes();
             self.waiting_bytes = self.waiting_bytes + after - before;
-            if let Some(session) = &connection.session {
-                session.set_outbox_bytes(after);
+            // Only while something waits: the session's memory is cold, and most flushes empty the outbox.
+            if after > 0 || connection.told_outbox {
+                connection.told_outbox = after > 0;
+                if let Some(session) = &connection.session {
+                    session.set_outbox_bytes(after);
+                }
             }
             if outbox.queue.is_empty() {
                 let spare = connection.outbox.take();

@@ -27,7 +27,8 @@ pub(super) enum Received {
     Bad(ProtocolError),
     Ping(Bytes),
     Pong,
-    Close,
+    /// The peer said goodbye, with this code.
+    Close(u16),
 }
 
 impl Shard {
@@ -62,12 +63,13 @@ impl Shard {
                 Inbound::Binary(bytes) => InMessage::Binary(bytes),
                 Inbound::Ping(payload) => return received.push(Received::Ping(Bytes::copy_from_slice(payload))),
                 Inbound::Pong(_) => return received.push(Received::Pong),
-                Inbound::Close(..) => return received.push(Received::Close),
+                Inbound::Close(code, _) => return received.push(Received::Close(code)),
             };
             messages += 1;
             // After our close nothing is carried out any more; the peer may not know of it yet.
             if !closing {
-                if let Err(error) = protocol.receive(message, &mut |command| received.push(Received::Command(command))) {
+                if let Err(error) = protocol.receive(message, &mut |command| received.push(Received::Command(command)))
+                {
                     received.push(Received::Bad(error));
                 }
             }
@@ -125,7 +127,7 @@ impl Shard {
                 }
                 Received::Ping(payload) => self.pong(index, &payload),
                 Received::Pong => {}
-                Received::Close => self.peer_closed(index),
+                Received::Close(code) => self.peer_closed(index, code),
             }
         }
         self.received = received;
@@ -355,7 +357,14 @@ impl Shard {
         self.tell(index, &Notice::Error { id, code: reject.code(), message: reject.message(), retry_after });
     }
 
-    fn history(&mut self, index: u32, id: Option<u64>, room: crate::RoomName, since: Option<Position>, limit: Option<u32>) {
+    fn history(
+        &mut self,
+        index: u32,
+        id: Option<u64>,
+        room: crate::RoomName,
+        since: Option<Position>,
+        limit: Option<u32>,
+    ) {
         let Some(session) = self.connections[index as usize].session.clone() else { return };
         let slot = self.slot(index);
         let handle = self.handle.clone();
@@ -370,10 +379,12 @@ impl Shard {
             match answer {
                 Ok(past) => handle.push(ShardCommand::Tell(
                     slot,
-                    Box::new(move |tell| past.told(&room, |events| {
-                        let (position, complete) = (Some(past.top), past.complete);
-                        tell(&Notice::History { id, room: &room, events, position, complete });
-                    })),
+                    Box::new(move |tell| {
+                        past.told(&room, |events| {
+                            let (position, complete) = (Some(past.top), past.complete);
+                            tell(&Notice::History { id, room: &room, events, position, complete });
+                        })
+                    }),
                 )),
                 Err(reject) => handle.push(told_reject(slot, id, reject)),
             }
@@ -471,8 +482,7 @@ async fn message(session: Session, incoming: Incoming) -> Reply {
     // What only the server may say.
     let payload = incoming.payload.without(&["clientId", "timestamp", "room", "call"]);
     let node = session.node();
-    let mut publication =
-        Publication::new(PublicationKind::Event { name: incoming.name, payload }, node.now_ms());
+    let mut publication = Publication::new(PublicationKind::Event { name: incoming.name, payload }, node.now_ms());
     publication.sender = Some(session.id());
     publication.except.push(session.id());
     publication.idempotency_key = incoming.key;

@@ -52,6 +52,7 @@ impl Shard {
         let entry = self.node.enter(topic, self.handle.index);
         let room = self.room_for(&entry);
         let attempt = Attempt::new(session, &entry, &request);
+        self.connections[index as usize].joining += 1;
         self.rooms[room as usize].pending.push(PendingJoin {
             connection: index,
             request,
@@ -65,8 +66,7 @@ impl Shard {
     fn attempt_join(&mut self, index: u32, entry: &Arc<RoomEntry>, attempt: Attempt) {
         let slot = self.slot(index);
         let later = entry.clone();
-        let result =
-            self.start(attempt.run(), move |result| ShardCommand::JoinReady { slot, entry: later, result });
+        let result = self.start(attempt.run(), move |result| ShardCommand::JoinReady { slot, entry: later, result });
         if let Some(result) = result {
             self.join_ready(slot, entry, result);
         }
@@ -80,6 +80,7 @@ impl Shard {
         // A leave or the end of the session took it away meanwhile.
         let Some(place) = place else { return };
         let mut pending = self.rooms[room as usize].pending.swap_remove(place);
+        self.connections[index as usize].joining -= 1;
         let ready = match result {
             Ok(ready) => ready,
             Err(error) => {
@@ -97,6 +98,7 @@ impl Shard {
             pending.attempts += 1;
             pending.waiting.clear();
             let attempt = Attempt::new(&session, entry, &pending.request);
+            self.connections[index as usize].joining += 1;
             self.rooms[room as usize].pending.push(pending);
             return self.attempt_join(index, entry, attempt);
         }
@@ -117,7 +119,10 @@ impl Shard {
         let told_room = entry.topic.room_name();
         if let Some(name) = told_room {
             session.note_joined(name);
-            self.tell(index, &Notice::Joined { id: request.id, room: name, position: ready.top, recovered: ready.complete });
+            self.tell(
+                index,
+                &Notice::Joined { id: request.id, room: name, position: ready.top, recovered: ready.complete },
+            );
         }
         if !ready.complete {
             self.counted.gaps += 1;
@@ -191,6 +196,7 @@ impl Shard {
         let entry = self.rooms[room as usize].entry.clone();
         if let Some(place) = self.rooms[room as usize].pending.iter().position(|pending| pending.connection == index) {
             let pending = self.rooms[room as usize].pending.swap_remove(place);
+            self.connections[index as usize].joining -= 1;
             self.leave_entry(room, &entry);
             self.join_failed(index, pending.request, JoinError::Closed);
             return true;
@@ -221,6 +227,9 @@ impl Shard {
             if entry.topic.room_name().is_some() {
                 self.announce(&entry, &session, false);
             }
+        }
+        if self.connections[index as usize].joining == 0 {
+            return;
         }
         let waiting: Vec<(u32, Arc<RoomEntry>)> = self
             .rooms
@@ -387,8 +396,7 @@ impl Attempt {
             Some(_) => node.config.max_recovered_messages,
             None => history.map_or(0, |wanted| (wanted as usize).min(node.config.max_recovered_messages)),
         };
-        let query =
-            HistoryQuery { since, max_messages: wanted, max_bytes: node.config.max_recovered_bytes };
+        let query = HistoryQuery { since, max_messages: wanted, max_bytes: node.config.max_recovered_bytes };
         let read = node.broker.history(&entry.topic, query);
         let page = tokio::time::timeout(node.config.check_timeout, read)
             .await

@@ -17,9 +17,7 @@ use crate::{
     SessionId,
     broker::Topic,
     handler::{Outcome, guard},
-    node::{
-        Admitted, Arrival, ConnectionWaker, JoinRequest, Lost, Node, Resumable, Revived, ShardCommand,
-    },
+    node::{Admitted, Arrival, ConnectionWaker, JoinRequest, Lost, Node, Resumable, Revived, ShardCommand},
     observe::add,
     session::{
         Handshake, Identity, Session,
@@ -48,6 +46,8 @@ impl Shard {
             paused: false,
             busy: false,
             shut: false,
+            told_outbox: false,
+            joining: 0,
             deaf: false,
             stamp: 0,
             errors: 0,
@@ -145,8 +145,7 @@ impl Shard {
         let Some(identity) = opening.identity.take() else { return };
         let id = opening.revived.as_ref().map_or_else(SessionId::random, |revived| revived.id);
         let resumable = self.formats[usize::from(connection.format)].encoding.resumable();
-        let session =
-            Session::new(id, self.node.clone(), slot, identity, opening.handshake.clone(), resumable);
+        let session = Session::new(id, self.node.clone(), slot, identity, opening.handshake.clone(), resumable);
         connection.session = Some(session.clone());
         connection.busy = true;
         let Some(dispatch) = self.seat.namespaces.get(session.namespace()).cloned() else {
@@ -187,7 +186,12 @@ impl Shard {
         let (Some(session), Some(opening)) = (connection.session.clone(), connection.opening.take()) else { return };
         self.node.sessions.insert(session.id(), session.clone());
         let jitter = u64::from(slot.index.wrapping_mul(0x9E37_79B9) >> 16) % (self.timing.ping_interval / 4).max(1);
-        connection.state.handle_open(self.now, &self.timing, true, if self.node.config.jitter_pings { jitter } else { 0 });
+        connection.state.handle_open(
+            self.now,
+            &self.timing,
+            true,
+            if self.node.config.jitter_pings { jitter } else { 0 },
+        );
         self.identity_changed(index);
         let token = session.is_resumable().then(ResumeToken::random);
         if let Some(token) = &token {
@@ -292,12 +296,14 @@ impl Shard {
     }
 
     /// The peer said goodbye: answer it, and let the rest go out.
-    pub(super) fn peer_closed(&mut self, index: u32) {
+    pub(super) fn peer_closed(&mut self, index: u32, code: u16) {
         let Some(connection) = self.connections.get(index as usize) else { return };
         if connection.state.phase() == Phase::Closing {
             return;
         }
-        self.finish(index, &DisconnectReason::Client, CloseCode::Normal, "", None);
+        // The answer repeats the code (RFC 6455, section 5.5.1).
+        let code = CloseCode::from_code(code).unwrap_or(CloseCode::Normal);
+        self.finish(index, &DisconnectReason::Client, code, "", None);
     }
 
     /// Ends a connection with a code's standard reason, at the end of the current step.
@@ -378,7 +384,12 @@ impl Shard {
                 rooms: session.rooms(),
             });
             let config = &self.node.config;
-            self.node.resumables.end(&token, lost, Instant::now() + config.resume_window, config.max_resumable_sessions);
+            self.node.resumables.end(
+                &token,
+                lost,
+                Instant::now() + config.resume_window,
+                config.max_resumable_sessions,
+            );
         }
         if !opened {
             return;
@@ -483,12 +494,8 @@ async fn revive(
         Some(Resumable::Lost(lost, _)) => lost,
         Some(Resumable::Live(old)) => {
             // Its connection is dead and nobody noticed yet, or it is a thief's: either way there is only one session.
-            let lost = Lost {
-                id: old.id(),
-                namespace: old.namespace().clone(),
-                user: old.user_id(),
-                rooms: old.rooms(),
-            };
+            let lost =
+                Lost { id: old.id(), namespace: old.namespace().clone(), user: old.user_id(), rooms: old.rooms() };
             let (done, gone) = oneshot::channel();
             node.shard(old.slot().shard).push(ShardCommand::Supersede { slot: old.slot(), done });
             // An error means that its shard is gone, and the session with it.

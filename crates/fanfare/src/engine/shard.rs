@@ -62,6 +62,7 @@ pub(super) struct Shard {
     pub(super) doomed: Vec<(u32, DisconnectReason)>,
     /// Connections whose command is done and whose next one may run.
     pub(super) to_release: Vec<u32>,
+    #[allow(clippy::vec_box, reason = "a connection holds a word where it has no outbox")]
     pub(super) spare_outboxes: Vec<Box<Outbox>>,
     pub(super) waiting_bytes: usize,
     pub(super) settled_bytes: usize,
@@ -241,9 +242,10 @@ impl Shard {
     }
 
     pub(super) fn format_of(&mut self, encoding: Arc<dyn Encoding>, framing: Arc<dyn Framing>) -> u16 {
-        let known = self.formats.iter().position(|format| {
-            format.encoding.name() == encoding.name() && format.framing.name() == framing.name()
-        });
+        let known = self
+            .formats
+            .iter()
+            .position(|format| format.encoding.name() == encoding.name() && format.framing.name() == framing.name());
         let place = known.unwrap_or_else(|| {
             self.formats.push(Format { encoding, framing });
             self.formats.len() - 1

@@ -38,7 +38,6 @@ pub(crate) enum Dispatched {
 }
 
 impl Dispatch {
-
     /// Finds the handler of an event, behind the middleware in the order of its registration. Nothing of the application has
     /// run when this returns; without middleware it costs one look-up and one allocation for the future.
     pub(crate) fn event(self: &Arc<Self>, session: &Session, incoming: Incoming) -> Dispatched {

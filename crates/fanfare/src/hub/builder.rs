@@ -6,7 +6,6 @@ use std::{
     sync::Arc,
 };
 
-
 use super::Hub;
 use crate::{
     BuildError, Config, Handshake, Identity, Namespace, Refusal, Reject, RoomName, RoomPolicy, Session, Verb,
@@ -20,6 +19,7 @@ use crate::{
 };
 
 /// A hub in the making. Nothing is required; mistakes are collected and told by [`build`](Self::build).
+#[derive(Default)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct HubBuilder {
     config: Config,
@@ -33,24 +33,6 @@ pub struct HubBuilder {
     root: NamespaceBuilder,
     namespaces: BTreeMap<String, NamespaceBuilder>,
     mistakes: Vec<BuildError>,
-}
-
-impl Default for HubBuilder {
-    fn default() -> Self {
-        Self {
-            config: Config::default(),
-            broker: None,
-            runtime: None,
-            authenticate: None,
-            permit: None,
-            policy_of: None,
-            observer: None,
-            states: StateMap::default(),
-            root: NamespaceBuilder::default(),
-            namespaces: BTreeMap::new(),
-            mistakes: Vec::new(),
-        }
-    }
 }
 
 /// The handlers of one namespace.
@@ -253,4 +235,3 @@ impl HubBuilder {
 fn default_shards() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(4))
 }
-

@@ -13,8 +13,8 @@ use std::{
 };
 
 use crate::{
-    CloseCode, Config, EventName, Event, JoinError, NameError, Namespace, Payload, PublishError, Publish, Receipt, Refusal, Room,
-    RoomName, Select, Session, SessionId, Stats,
+    CloseCode, Config, Event, EventName, JoinError, NameError, Namespace, Payload, Publish, PublishError, Receipt,
+    Refusal, Room, RoomName, Select, Session, SessionId, Stats,
     engine::{Seat, authenticate},
     node::{Arrival, ConnectionPermit, Node, ShardCommand},
     protocol::Protocol,
@@ -82,13 +82,8 @@ impl Hub {
     /// Takes over a connection whose handshake is answered. Returns at once; a shard serves it from here on.
     pub fn accept(&self, admission: Admission, transport: impl Transport, protocol: impl Protocol) {
         let Admission { handshake, identity, permit } = admission;
-        let arrival = Arrival {
-            transport: Box::new(transport),
-            protocol: Box::new(protocol),
-            handshake,
-            identity,
-            permit,
-        };
+        let arrival =
+            Arrival { transport: Box::new(transport), protocol: Box::new(protocol), handshake, identity, permit };
         self.node.next_shard().push(ShardCommand::Accept(Box::new(arrival)));
     }
 
@@ -160,7 +155,12 @@ impl Hub {
 
     /// The sessions of this node that `select` means.
     pub fn fetch_sessions(&self, select: &Select) -> Vec<Session> {
-        self.node.sessions.iter().filter(|there| select.matches(there.value())).map(|there| there.value().clone()).collect()
+        self.node
+            .sessions
+            .iter()
+            .filter(|there| select.matches(there.value()))
+            .map(|there| there.value().clone())
+            .collect()
     }
 
     /// Puts the sessions of this node that `select` means into `room`. Returns how many are in it now that were meant.

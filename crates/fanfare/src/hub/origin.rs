@@ -8,7 +8,9 @@ pub(super) fn is_allowed(origins: &Origins, handshake: &Handshake) -> bool {
     match origins {
         Origins::Any => true,
         Origins::SameOrigin => is_same(origin, handshake),
-        Origins::List(list) => list.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) || is_same(origin, handshake),
+        Origins::List(list) => {
+            list.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) || is_same(origin, handshake)
+        }
     }
 }
 

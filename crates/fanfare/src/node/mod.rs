@@ -36,9 +36,7 @@ pub(crate) use relay::Relay;
 pub(crate) use resume::{Lost, Resumable, Resumables, Revived};
 pub(crate) use room::RoomEntry;
 pub use select::Select;
-pub(crate) use shard::{
-    Admitted, Arrival, ConnectionWaker, JoinReady, JoinRequest, ShardCommand, ShardHandle, Slot,
-};
+pub(crate) use shard::{Admitted, Arrival, ConnectionWaker, JoinReady, JoinRequest, ShardCommand, ShardHandle, Slot};
 
 /// What a client may want to do with a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,8 +66,7 @@ pub enum RoomChange {
     Left(SessionId),
 }
 
-pub(crate) type Permit =
-    Arc<dyn Fn(Session, RoomName, Verb) -> BoxFuture<'static, Result<(), Reject>> + Send + Sync>;
+pub(crate) type Permit = Arc<dyn Fn(Session, RoomName, Verb) -> BoxFuture<'static, Result<(), Reject>> + Send + Sync>;
 pub(crate) type PolicyOf = Box<dyn Fn(&Namespace, &RoomName) -> RoomPolicy + Send + Sync>;
 pub(crate) type Observer = Box<dyn Fn(&Topic, &RoomChange) + Send + Sync>;
 

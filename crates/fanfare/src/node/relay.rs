@@ -99,8 +99,7 @@ fn hand_out(
         if interest == 0 {
             continue;
         }
-        let deliver =
-            ShardCommand::Deliver { entry: entry.clone(), publication: publication.clone(), position };
+        let deliver = ShardCommand::Deliver { entry: entry.clone(), publication: publication.clone(), position };
         if !shard.try_deliver(deliver) {
             // The shard is twice full: its members lose this one, and hear of it.
             add(&node.counters.dropped, 1);

@@ -48,7 +48,7 @@ pub(crate) enum ShardCommand {
     /// Send to one session.
     Send(Slot, Arc<Publication>),
     /// Tell one session something that only its asker can word.
-    Tell(Slot, Box<dyn FnOnce(&mut dyn FnMut(&Notice<'_>)) + Send>),
+    Tell(Slot, Words),
     /// Call one session.
     Call {
         slot: Slot,
@@ -78,6 +78,9 @@ pub(crate) enum ShardCommand {
     /// Drop everything and end.
     Stop,
 }
+
+/// Words the notice: called with the way to tell it.
+pub(crate) type Words = Box<dyn FnOnce(&mut dyn FnMut(&Notice<'_>)) + Send>;
 
 /// A connection that an adapter hands over.
 pub(crate) struct Arrival {

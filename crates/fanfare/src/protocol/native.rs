@@ -24,7 +24,8 @@ impl Native {
     pub const V1_BINARY: Self = Self { encoding: NativeEncoding::V1Binary };
 
     /// The WebSocket subprotocols that stand for a form, the preferred one first.
-    pub const SUBPROTOCOLS: [&'static str; 2] = [fanfare_wire::V1_BINARY_SUBPROTOCOL, fanfare_wire::V1_JSON_SUBPROTOCOL];
+    pub const SUBPROTOCOLS: [&'static str; 2] =
+        [fanfare_wire::V1_BINARY_SUBPROTOCOL, fanfare_wire::V1_JSON_SUBPROTOCOL];
 
     /// The form that `subprotocol` stands for; the plain form for `None`.
     pub fn of_subprotocol(subprotocol: Option<&str>) -> Option<Self> {

@@ -93,10 +93,10 @@ impl Room {
         let page = tokio::time::timeout(self.node.config.check_timeout, read)
             .await
             .unwrap_or(Err(crate::broker::BrokerError::Unavailable))?;
-        let messages = page.entries.into_iter().map(|entry| PastMessage {
-            position: entry.position,
-            publication: entry.publication,
-        });
+        let messages = page
+            .entries
+            .into_iter()
+            .map(|entry| PastMessage { position: entry.position, publication: entry.publication });
         Ok(Past { messages: messages.collect(), top: page.top, complete: page.complete })
     }
 }

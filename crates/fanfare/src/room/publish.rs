@@ -186,6 +186,9 @@ impl Publish {
 
 impl std::fmt::Debug for Publish {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Publish").field("namespace", &self.namespace).field("rooms", &self.rooms).finish_non_exhaustive()
+        f.debug_struct("Publish")
+            .field("namespace", &self.namespace)
+            .field("rooms", &self.rooms)
+            .finish_non_exhaustive()
     }
 }

@@ -81,6 +81,9 @@ impl Identity {
 impl fmt::Debug for Identity {
     /// Shows the user alone: the application's value may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity").field("user", &self.user).field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("user", &self.user)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }

@@ -20,7 +20,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use crate::{
-    CallError, CloseCode, Event, EventName, JoinError, Namespace, NameError, Payload, RoomName, SendToError, SessionId,
+    CallError, CloseCode, Event, EventName, JoinError, NameError, Namespace, Payload, RoomName, SendToError, SessionId,
     broker::{Publication, PublicationKind, Topic},
     node::{JoinRequest, Node, ShardCommand, Slot},
 };

@@ -87,8 +87,7 @@ impl SessionState {
             self.phase = Phase::Open;
             self.pings = pings;
             self.last_heard = now;
-            self.heartbeat =
-                if pings { now + timing.ping_interval.saturating_sub(jitter) } else { Millis::MAX };
+            self.heartbeat = if pings { now + timing.ping_interval.saturating_sub(jitter) } else { Millis::MAX };
         }
     }
 
