@@ -1,6 +1,9 @@
 //! Typed events: a Rust type for each word that goes over the wire.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use crate::{DecodeError, Payload};
 
 /// A type that is an event: its fields are the payload, its name is the `type` on the wire.
 ///
@@ -60,4 +63,27 @@ pub trait Event: Serialize + DeserializeOwned + Send + 'static {
     const NAME: &'static str;
     /// What the receiver answers.
     type Ack: Serialize + DeserializeOwned + Send + 'static;
+}
+
+/// Reads `T`, in the two forms in which the wire carries one: the fields of an object, or, for types that are no object in
+/// JSON, the value under `data`. A type that is nothing, such as a unit struct, needs no field at all.
+///
+/// # Errors
+/// What does not fit; its text names at most a field of `T`.
+pub(crate) fn decode<T: DeserializeOwned>(payload: &Payload) -> Result<T, DecodeError> {
+    match payload.read() {
+        Ok(value) => Ok(value),
+        Err(error) => bare(payload).ok_or(error),
+    }
+}
+
+fn bare<T: DeserializeOwned>(payload: &Payload) -> Option<T> {
+    #[derive(Deserialize)]
+    struct Bare<'a> {
+        #[serde(borrow)]
+        data: Option<&'a RawValue>,
+    }
+    let value = serde_json::from_str::<Bare<'_>>(payload.as_json()?).ok()?.data.map_or("null", RawValue::get);
+    // An object stands for itself and never under `data`: an event must not have two spellings.
+    if value.starts_with('{') { None } else { serde_json::from_str(value).ok() }
 }

@@ -101,7 +101,6 @@ pub(super) struct Desk {
     /// Commands that wait for the one that is under way.
     pub(super) mailbox: VecDeque<Command>,
     pub(super) calls: HashMap<u64, oneshot::Sender<Result<Payload, CallError>>>,
-    pub(super) next_call: u64,
 }
 
 impl Connection {

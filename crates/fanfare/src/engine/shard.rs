@@ -8,7 +8,7 @@ use std::{
 };
 
 use slab::Slab;
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     Surroundings,
@@ -25,7 +25,7 @@ use crate::{
     node::{Node, RoomEntry, ShardCommand, ShardHandle, Slot},
     observe::add,
     protocol::Encoding,
-    session::state::{Millis, Timing, millis},
+    session::state::{Millis, Phase, Timing, millis},
     transport::Framing,
 };
 
@@ -167,15 +167,13 @@ impl Shard {
                     write(&mut |notice| self.tell(index, notice));
                 }
             }
-            ShardCommand::Call { slot, name, payload, timeout, answer } => match self.find(slot) {
-                Some(index) => self.call(index, &name, &payload, timeout, answer),
+            ShardCommand::Call { slot, id, name, payload, answer } => match self.find(slot) {
+                Some(index) => self.call(index, id, &name, &payload, answer),
                 None => drop(answer.send(Err(CallError::Closed))),
             },
-            ShardCommand::CallTimedOut { slot, id } => {
+            ShardCommand::ForgetCall { slot, id } => {
                 let desk = self.find(slot).and_then(|index| self.connections[index as usize].desk.as_mut());
-                if let Some(answer) = desk.and_then(|desk| desk.calls.remove(&id)) {
-                    drop(answer.send(Err(CallError::Timeout)));
-                }
+                desk.and_then(|desk| desk.calls.remove(&id));
             }
             ShardCommand::Join { slot, room, request } => match self.find(slot) {
                 Some(index) => self.join_room(index, room, request),
@@ -296,28 +294,24 @@ impl Shard {
     fn call(
         &mut self,
         index: u32,
+        id: u64,
         name: &EventName,
         payload: &Payload,
-        timeout: std::time::Duration,
-        answer: tokio::sync::oneshot::Sender<Result<Payload, CallError>>,
+        answer: oneshot::Sender<Result<Payload, CallError>>,
     ) {
-        let slot = self.slot(index);
         let max = self.node.config.max_calls_per_session;
-        let desk = self.connections[index as usize].desk();
+        let connection = &mut self.connections[index as usize];
+        if connection.state.phase() == Phase::Closing {
+            drop(answer.send(Err(CallError::Closed)));
+            return;
+        }
+        let desk = connection.desk();
         if desk.calls.len() >= max {
             drop(answer.send(Err(CallError::TooManyCalls)));
             return;
         }
-        desk.next_call += 1;
-        let id = desk.next_call;
         desk.calls.insert(id, answer);
         self.tell(index, &Notice::Call { id, name, payload });
-        let handle = self.handle.clone();
-        // One task for each waiting call, bounded by max_calls_per_session; calls are rare beside messages.
-        self.node.runtime.spawn(async move {
-            tokio::time::sleep(timeout).await;
-            handle.push(ShardCommand::CallTimedOut { slot, id });
-        });
     }
 
     fn members(&self, entry: &RoomEntry, limit: usize) -> (Vec<Member>, usize) {

@@ -14,7 +14,6 @@
 //! | `before_event` | [`Incoming`] | `Result<Incoming, Reject>` |
 
 mod context;
-mod decode;
 mod dispatch;
 mod extract;
 mod function;

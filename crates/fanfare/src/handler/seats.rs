@@ -7,11 +7,12 @@ use bytes::Bytes;
 
 use super::{
     Context, FromContext, Function, Incoming, IntoAnswer, IntoReply, LastArgument, Setup, SplitLast, context::Take,
-    decode::decode, reply,
+    reply,
 };
 use crate::{
     Event, Payload,
     error::{DisconnectReason, Reject},
+    event::decode,
 };
 
 /// Handles the events of one type: `async fn(extractors…, E) -> E::Ack`, or `-> Result<E::Ack, Reject>`.
@@ -105,7 +106,10 @@ where
         let future = {
             let incoming = context.incoming().ok_or_else(Reject::internal)?;
             let first = Args::First::from_context(&context)?;
-            self.call_with(Args::join(first, decode(&incoming.payload)?))
+            self.call_with(Args::join(
+                first,
+                decode(&incoming.payload).map_err(|error| Reject::new("bad_payload", error.to_string()))?,
+            ))
         };
         // The handler may take its time; the bytes that the event was read from need not stay for it.
         drop(context);

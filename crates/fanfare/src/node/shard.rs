@@ -50,15 +50,9 @@ pub(crate) enum ShardCommand {
     /// Tell one session something that only its asker can word.
     Tell(Slot, Words),
     /// Call one session.
-    Call {
-        slot: Slot,
-        name: EventName,
-        payload: Payload,
-        timeout: Duration,
-        answer: oneshot::Sender<Result<Payload, CallError>>,
-    },
-    /// A call waited long enough.
-    CallTimedOut { slot: Slot, id: u64 },
+    Call { slot: Slot, id: u64, name: EventName, payload: Payload, answer: oneshot::Sender<Result<Payload, CallError>> },
+    /// Nobody waits for the answer of a call any more.
+    ForgetCall { slot: Slot, id: u64 },
     /// Put a session into a room.
     Join { slot: Slot, room: RoomName, request: JoinRequest },
     /// The asynchronous half of a join is done.

@@ -10,7 +10,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use crate::{
     CallError, CloseCode, Event, EventName, JoinError, NameError, Namespace, Payload, RoomName, SendToError, SessionId,
     broker::{Publication, PublicationKind, Topic},
+    event::decode,
     node::{JoinRequest, Node, ShardCommand, Slot},
 };
 
@@ -44,6 +45,7 @@ struct SessionShared {
     open: AtomicBool,
     /// Written by the shard at the end of each flush.
     outbox_bytes: AtomicUsize,
+    next_call: AtomicU64,
     identity: RwLock<Arc<Identity>>,
     peer_addr: Option<SocketAddr>,
     handshake: Mutex<Option<Arc<Handshake>>>,
@@ -69,6 +71,7 @@ impl Session {
             resumable,
             open: AtomicBool::new(true),
             outbox_bytes: AtomicUsize::new(0),
+            next_call: AtomicU64::new(1),
             identity: RwLock::new(Arc::new(identity)),
             peer_addr: handshake.peer_addr(),
             handshake: Mutex::new(Some(handshake)),
@@ -208,7 +211,7 @@ impl Session {
         let name = EventName::new(E::NAME).map_err(|_| CallError::Encode)?;
         let payload = Payload::new(event).map_err(|_| CallError::Encode)?;
         let answer = self.call_event(name, payload, timeout).await?;
-        answer.read().map_err(|_| CallError::WrongAnswer)
+        decode(&answer).map_err(|_| CallError::WrongAnswer)
     }
 
     /// Calls with an event without a Rust type; otherwise as [`call`](Self::call).
@@ -220,9 +223,14 @@ impl Session {
             return Err(CallError::Closed);
         }
         let (answer, answered) = oneshot::channel();
+        let id = self.0.next_call.fetch_add(1, Ordering::Relaxed);
         self.0.node.admit(self.0.slot.shard).await;
-        self.command(ShardCommand::Call { slot: self.0.slot, name, payload, timeout, answer });
-        answered.await.unwrap_or(Err(CallError::Closed))
+        self.command(ShardCommand::Call { slot: self.0.slot, id, name, payload, answer });
+        let _forget = ForgetCall { session: self, id };
+        match tokio::time::timeout(timeout, answered).await {
+            Ok(answer) => answer.unwrap_or(Err(CallError::Closed)),
+            Err(_) => Err(CallError::Timeout),
+        }
     }
 
     /// Puts the session into `room`, without a permission check: the application decides here. Being there already is
@@ -303,6 +311,18 @@ impl Session {
 
     fn command(&self, command: ShardCommand) {
         self.0.node.shard(self.0.slot.shard).push(command);
+    }
+}
+
+/// Frees the place of a call that nobody waits for any more: answered, timed out, or dropped.
+struct ForgetCall<'a> {
+    session: &'a Session,
+    id: u64,
+}
+
+impl Drop for ForgetCall<'_> {
+    fn drop(&mut self) {
+        self.session.command(ShardCommand::ForgetCall { slot: self.session.slot(), id: self.id });
     }
 }
 
