@@ -33,8 +33,6 @@ pub(super) struct Connection {
     pub(super) paused: bool,
     /// A command of the client is under way; later ones wait in the mailbox.
     pub(super) busy: bool,
-    /// The outbox is out and the transport was asked to close.
-    pub(super) shut: bool,
     /// The session's `outbox_bytes` says something other than 0.
     pub(super) told_outbox: bool,
     /// Joins under way.

@@ -34,21 +34,34 @@ impl Shard {
             return;
         }
         if connection.blocked && overflow == Overflow::Conflate {
-            if let (Some(key), Some(outbox)) = (&label.conflation_key, &mut connection.outbox) {
-                let key = key.clone();
-                let before = outbox.bytes();
-                match outbox.conflate(label.room, &key, frame, &label) {
-                    Ok(()) => {
-                        let after = outbox.bytes();
-                        self.count_bytes(before, after);
-                        self.counted.dropped += 1;
-                        return;
-                    }
-                    Err(frame) => return self.enqueue_bounded(index, frame, label, overflow, urgency, max),
-                }
+            if let Some(key) = label.conflation_key.clone() {
+                self.conflate(index, label.room, &key);
             }
         }
         self.enqueue_bounded(index, frame, label, overflow, urgency, max);
+    }
+
+    /// Takes away what waits under the key. Where the room has positions, that of the older message stays in its place, so
+    /// that the member sees no hole.
+    fn conflate(&mut self, index: u32, room: u64, key: &str) {
+        let connection = &mut self.connections[index as usize];
+        let Some(outbox) = &mut connection.outbox else { return };
+        let before = outbox.bytes();
+        let Some((place, span)) = outbox.take_conflated(room, key) else { return };
+        let after = outbox.bytes();
+        self.count_bytes(before, after);
+        self.counted.dropped += 1;
+        let (Some((_, position)), Some(&there)) = (span, self.room_index.get(&room)) else { return };
+        let entry = self.rooms[there as usize].entry.clone();
+        let Some(name) = entry.topic.room_name() else { return };
+        let connection = &mut self.connections[index as usize];
+        let format = &self.formats[usize::from(connection.format)];
+        let notice = Notice::Position { room: name, position };
+        let marker = encoded(format, &entry.topic.namespace, &notice, &mut self.scratch_text);
+        if let (false, Some(outbox)) = (marker.is_empty(), &mut connection.outbox) {
+            self.waiting_bytes += marker.len();
+            outbox.insert(place, marker, Label { room, span, ..Label::default() });
+        }
     }
 
     fn enqueue_bounded(
@@ -231,12 +244,8 @@ impl Shard {
             Poll::Pending => connection.blocked = true,
             Poll::Ready(Ok(())) => {
                 connection.blocked = false;
-                if connection.state.phase() == Phase::Closing && !connection.shut {
-                    connection.shut = transport.poll_close(&mut cx).is_ready();
-                    // Closing our half; the peer's half ends the connection, or the deadline does.
-                    if connection.shut && connection.deaf {
-                        self.doom(index, DisconnectReason::Lost);
-                    }
+                if connection.state.phase() == Phase::Closing && transport.poll_close(&mut cx).is_ready() {
+                    self.doom(index, DisconnectReason::Lost);
                 }
             }
             Poll::Ready(Err(SendError::Io(error))) => {

@@ -104,10 +104,10 @@ impl Shard {
         again
     }
 
-    /// The peer sends no more. What waits for it may still go out if it said goodbye; otherwise it is gone.
+    /// The peer sends no more. What waits for it may still go out if we are closing; otherwise it is gone.
     fn peer_ended(&mut self, index: u32) {
         let Some(connection) = self.connections.get(index as usize) else { return };
-        if connection.state.phase() != Phase::Closing || connection.shut {
+        if connection.state.phase() != Phase::Closing {
             self.doom(index, DisconnectReason::Lost);
         }
     }

@@ -45,7 +45,6 @@ impl Shard {
             blocked: false,
             paused: false,
             busy: false,
-            shut: false,
             told_outbox: false,
             joining: 0,
             deaf: false,

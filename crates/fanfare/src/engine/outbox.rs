@@ -60,20 +60,19 @@ impl Outbox {
         }
     }
 
-    /// Replaces the waiting frame of `room` with this key. Gives the frame back where there is none. The first frame may be
-    /// half sent and stays.
-    pub(super) fn conflate(&mut self, room: u64, key: &str, frame: Bytes, label: &Label) -> Result<(), Bytes> {
-        let found = self
+    /// Takes away the waiting frame of `room` with this key, which a newer one replaces, and says where it stood and what it
+    /// held. The first frame may be half sent and stays.
+    pub(super) fn take_conflated(&mut self, room: u64, key: &str) -> Option<(usize, Option<(Position, Position)>)> {
+        let place = self
             .labels
             .iter()
-            .enumerate()
             .skip(1)
-            .find(|(_, (_, waiting))| waiting.room == room && waiting.conflation_key.as_deref() == Some(key));
-        let Some((place, _)) = found else { return Err(frame) };
-        self.bytes = self.bytes + frame.len() - self.queue[place].len();
-        self.labels[place] = (u32::try_from(frame.len()).unwrap_or(u32::MAX), label.clone());
-        self.queue[place] = frame;
-        Ok(())
+            .position(|(_, waiting)| waiting.room == room && waiting.conflation_key.as_deref() == Some(key))?
+            + 1;
+        let (length, label) = self.labels.remove(place)?;
+        self.queue.remove(place);
+        self.bytes -= length as usize;
+        Some((place, label.span))
     }
 
     /// Drops the oldest frames of `room` until `needed` bytes are free, if that is possible at all. The first frame may be
@@ -190,14 +189,15 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_state_takes_the_place_of_the_waiting_one() {
+    fn a_waiting_state_can_be_taken_away_by_its_key() {
         let mut outbox = Outbox::default();
         outbox.push(frame(10), label(1, 1));
         let keyed = Label { conflation_key: Some("eur".into()), ..label(7, 1) };
         outbox.push(frame(10), keyed.clone());
-        assert_eq!(outbox.conflate(7, "eur", frame(20), &keyed), Ok(()));
-        assert!(outbox.conflate(7, "usd", frame(20), &keyed).is_err());
-        assert_eq!((outbox.queue.len(), outbox.bytes()), (2, 30));
+        outbox.push(frame(10), label(8, 1));
+        assert_eq!(outbox.take_conflated(7, "usd"), None);
+        assert_eq!(outbox.take_conflated(7, "eur"), Some((1, keyed.span)));
+        assert_eq!((outbox.queue.len(), outbox.bytes()), (2, 20));
     }
 
     #[test]
