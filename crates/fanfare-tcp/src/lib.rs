@@ -38,12 +38,9 @@ mod transport;
 mod websocket;
 
 pub use accept_error::AcceptError;
-pub use framing::{LengthFraming, LineFraming};
 pub use listen::tune;
 pub use messages::{LengthPrefixed, Lines};
 pub use server::{Server, Wire};
-pub use splitter::{LengthSplitter, LineSplitter, Splitter};
-pub use transport::ByteTransport;
 pub use websocket::WebSocket;
 
 use fanfare::Hub;

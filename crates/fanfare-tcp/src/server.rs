@@ -2,7 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
-use fanfare::{Hub, Refusal, Reservation};
+use fanfare::{Admission, Handshake, Hub, Refusal, Reservation};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -115,4 +115,20 @@ impl<W: Wire> Server<W> {
         let _ = timeout(REFUSAL_TIME, self.wire.refuse(stream, &refusal)).await;
         AcceptError::Refused(refusal)
     }
+}
+
+/// Asks the hub. `place` is given up for the one that comes with the admission, and taken again where the peer still has to
+/// read why it was refused, because until then it counts.
+pub(crate) async fn admit(
+    hub: &Hub,
+    handshake: Handshake,
+    place: &mut Option<Reservation>,
+) -> Result<Admission, Refusal> {
+    let address = handshake.peer_addr().map(|address| address.ip());
+    *place = None;
+    let admitted = hub.admit(handshake).await;
+    if admitted.is_err() {
+        *place = hub.reserve(address).ok();
+    }
+    admitted
 }

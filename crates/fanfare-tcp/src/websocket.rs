@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
     AcceptError,
-    server::{Server, Wire, sealed},
+    server::{Server, Wire, admit, sealed},
 };
 
 /// After how many seconds a client that found the server full or restarting may come back.
@@ -76,16 +76,12 @@ impl sealed::Wire for WebSocket {
             if self.path.as_deref().is_some_and(|path| path != request.uri().path()) {
                 return Err(response(StatusCode::NOT_FOUND, "nothing here"));
             }
-            // The admission brings a place of its own.
-            place = None;
-            match hub.admit(self.handshake_of(&request, peer_addr)).await {
+            match admit(hub, self.handshake_of(&request, peer_addr), &mut place).await {
                 Ok(admission) => {
                     let subprotocol = upgrade.select(&Native::SUBPROTOCOLS);
                     Ok(Accepted { subprotocol: subprotocol.map(str::to_owned), carry: admission })
                 }
                 Err(refusal) => {
-                    // The peer still has to read the answer, and until then it counts.
-                    place = hub.reserve(peer_addr.map(|address| address.ip())).ok();
                     let response = refusal_response(&refusal);
                     refused = Some(refusal);
                     Err(response)

@@ -49,6 +49,8 @@ pub enum Notice<'a> {
         code: &'a str,
         /// A sentence for people.
         message: &'a str,
+        /// What else the application says about it.
+        data: Option<&'a Payload>,
         /// After how many milliseconds to try again, where that makes sense.
         retry_after: Option<u64>,
     },

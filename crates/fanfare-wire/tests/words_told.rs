@@ -223,12 +223,12 @@ fn answers_and_calls() {
         check_both(Notice::Call { id: 2, name: &save, payload: &payload(json) }, text);
     }
     check_both(
-        Notice::Error { id: None, code: "c", message: "m\n", retry_after: None },
+        Notice::Error { id: None, code: "c", message: "m\n", data: None, retry_after: None },
         r#"{"type":"error","code":"c","message":"m\n"}"#,
     );
     check_both(
-        Notice::Error { id: Some(1), code: "c", message: "m", retry_after: Some(9) },
-        r#"{"type":"error","id":1,"code":"c","message":"m","retryAfter":9}"#,
+        Notice::Error { id: Some(1), code: "c", message: "m", data: Some(&answer), retry_after: Some(9) },
+        r#"{"type":"error","id":1,"code":"c","message":"m","data":{"saved":true},"retryAfter":9}"#,
     );
 }
 

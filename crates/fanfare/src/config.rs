@@ -73,7 +73,7 @@ pub struct Config {
     pub max_shard_queue: usize,
     /// Credentials that end are announced so long before; 30 s.
     pub refresh_notice: Duration,
-    /// Idempotency keys remembered per hub; 100,000, each for [`idempotency_window`](Self::idempotency_window).
+    /// Idempotency keys that the default broker remembers; 100,000, each for [`idempotency_window`](Self::idempotency_window).
     pub max_idempotency_keys: usize,
     /// How long a publication with a key is applied only once; 5 min.
     pub idempotency_window: Duration,

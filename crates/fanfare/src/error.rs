@@ -102,9 +102,12 @@ pub enum Refusal {
     /// The hub has no such namespace. HTTP 404.
     #[error("no such namespace")]
     UnknownNamespace,
-    /// Too many connections, in all or from this address. HTTP 429 or 503, close code 1013.
-    #[error("too many connections")]
+    /// The server has as many connections as it takes. HTTP 503, close code 1013.
+    #[error("the server is full")]
     Full,
+    /// This address has as many connections as it may. HTTP 429, close code 1013.
+    #[error("too many connections from this address")]
+    TooManyFromAddress,
     /// The hub drains or is closed. HTTP 503, close code 1012.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -125,7 +128,7 @@ impl Refusal {
     /// The close code for transports that are connected already.
     pub const fn close_code(&self) -> CloseCode {
         match self {
-            Self::Full => CloseCode::TryAgainLater,
+            Self::Full | Self::TooManyFromAddress => CloseCode::TryAgainLater,
             Self::ShuttingDown => CloseCode::Restart,
             Self::Internal => CloseCode::Internal,
             _ => CloseCode::Unauthorized,
@@ -138,8 +141,8 @@ impl Refusal {
             Self::Unauthorized(_) | Self::CredentialsRequired => 401,
             Self::Forbidden(_) | Self::Origin | Self::Rejected(_) => 403,
             Self::UnknownNamespace => 404,
-            Self::Full => 429,
-            Self::ShuttingDown => 503,
+            Self::TooManyFromAddress => 429,
+            Self::Full | Self::ShuttingDown => 503,
             Self::Internal => 500,
         }
     }
@@ -151,10 +154,22 @@ impl Refusal {
             Self::CredentialsRequired => "credentials required",
             Self::Origin => "origin not allowed",
             Self::UnknownNamespace => "no such namespace",
-            Self::Full => "too many connections",
+            Self::Full => "the server is full",
+            Self::TooManyFromAddress => "too many connections from this address",
             Self::ShuttingDown => "the server is shutting down",
             Self::Internal => "internal error",
             Self::Rejected(reject) => reject.message(),
+        }
+    }
+
+    /// The refusal as it is told to a client that is connected already.
+    pub(crate) fn as_reject(&self) -> Reject {
+        match self {
+            Self::Rejected(reject) => reject.clone(),
+            other if other.close_code() == CloseCode::Unauthorized => {
+                Reject::new("unauthorized", other.message().to_owned())
+            }
+            other => Reject::new("unavailable", other.message().to_owned()),
         }
     }
 }
@@ -187,6 +202,9 @@ pub enum PublishError {
     /// The room's or the event's name is none.
     #[error("bad name")]
     Name(#[from] NameError),
+    /// The event's name is a word of the protocol's own, such as `user_left`: clients would believe it.
+    #[error("the event's name is reserved")]
+    ReservedName,
     /// The message is longer than [`Config::max_message_bytes`](crate::Config).
     #[error("the message is too big")]
     TooBig,
@@ -218,7 +236,7 @@ impl From<PublishError> for Reject {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::Encode | PublishError::Closed | PublishError::LevelNotOffered => Self::internal(),
-            PublishError::Name(_) => Self::new("bad_name", "not a valid name"),
+            PublishError::Name(_) | PublishError::ReservedName => Self::new("bad_name", "not a valid name"),
             PublishError::TooBig => Self::new("too_big", "the message is too big"),
             PublishError::Broker(BrokerError::Full | BrokerError::Unavailable) => {
                 Self::new("unavailable", "try again").with_retry_after(Duration::from_secs(1))
@@ -233,7 +251,7 @@ impl From<PublishError> for Reject {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendToError {
-    /// The event cannot be written as JSON.
+    /// The event cannot be written as JSON, or its name is a word of the protocol's own.
     #[error("the event cannot be encoded")]
     Encode,
     /// The session is closed.
@@ -248,7 +266,7 @@ pub enum SendToError {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The event cannot be written as JSON.
+    /// The event cannot be written as JSON, or its name is a word of the protocol's own.
     #[error("the event cannot be encoded")]
     Encode,
     /// The answer is not what the event's `Ack` says.

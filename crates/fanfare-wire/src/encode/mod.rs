@@ -66,11 +66,15 @@ pub(crate) fn write<W: ObjectWriter>(notice: &Notice<'_>, version: Version, out:
             }
             write_place(position.filter(|_| v1), out);
         }
-        Notice::Error { id, code, message, retry_after } => {
+        Notice::Error { id, code, message, data, retry_after } => {
             out.text("error");
             write_number("id", id, out);
             write_text("code", Some(code), out);
             write_text("message", Some(message), out);
+            if let Some(data) = data {
+                out.key("data");
+                event::write_value(data, out);
+            }
             write_number("retryAfter", retry_after, out);
         }
         Notice::Call { id, name, payload } => {

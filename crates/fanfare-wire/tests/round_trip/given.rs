@@ -195,7 +195,7 @@ impl GivenNotice {
             Notice::UserLeft { client_id, room, user, info },
             Notice::Event(event),
             Notice::Ack { id: number, payload: info, position },
-            Notice::Error { id, code: text, message: text, retry_after: id },
+            Notice::Error { id, code: text, message: text, data: None, retry_after: id },
             Notice::Call { id: number, name, payload },
             Notice::Joined { id, room, position, recovered },
             Notice::Left { id, room },

@@ -9,7 +9,7 @@
 //! | doubles | allowed in deliveries (the hub drops offsets it has seen), never in the log | never |
 //!
 //! **Append and fan-out are one step**: two publications to a room reach every sink in the order of their offsets. A broker
-//! that cannot do that says so in [`Offers::ordered`], and the hub sorts by history instead.
+//! that cannot do that says so in [`Offers::ordered`]; the hub puts what arrives out of order right by reading the log.
 //!
 //! A minimal broker implements [`publish`](Broker::publish), [`subscribe`](Broker::subscribe) and
 //! [`unsubscribe`](Broker::unsubscribe). The rest defaults to "not offered", and the hub says so when asked.

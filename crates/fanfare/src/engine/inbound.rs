@@ -14,7 +14,10 @@ use crate::{
     observe::add,
     protocol::{InMessage, ProtocolError},
     room::Room,
-    session::{Session, state::Phase},
+    session::{
+        Session,
+        state::{Phase, millis},
+    },
     transport::{Inbound, ReceiveError, Received as Half},
 };
 
@@ -143,7 +146,7 @@ impl Shard {
             self.close_for(index, CloseCode::TooManyErrors);
             return;
         }
-        self.tell(index, &Notice::Error { id, code, message, retry_after: None });
+        self.tell(index, &Notice::Error { id, code, message, data: None, retry_after: None });
     }
 
     fn pong(&mut self, index: u32, payload: &[u8]) {
@@ -261,7 +264,8 @@ impl Shard {
         match command {
             Command::Hello(hello) => self.hello(index, hello),
             Command::Join { id, room, since, history } => {
-                let request = JoinRequest { id, by_client: true, holds_mailbox: true, since, history, answer: None };
+                let request =
+                    JoinRequest { id, by_client: true, holds_mailbox: true, since, history, ..JoinRequest::default() };
                 self.connections[index as usize].busy = true;
                 self.join_room(index, room, request);
             }
@@ -353,8 +357,7 @@ impl Shard {
     }
 
     pub(super) fn tell_reject(&mut self, index: u32, id: Option<u64>, reject: &Reject) {
-        let retry_after = reject.retry_after().map(crate::session::state::millis);
-        self.tell(index, &Notice::Error { id, code: reject.code(), message: reject.message(), retry_after });
+        self.tell(index, &error_notice(id, reject));
     }
 
     fn history(
@@ -421,10 +424,19 @@ fn told_reject(slot: crate::node::Slot, id: Option<u64>, reject: Reject) -> Shar
     ShardCommand::Tell(
         slot,
         Box::new(move |tell| {
-            let retry_after = reject.retry_after().map(crate::session::state::millis);
-            tell(&Notice::Error { id, code: reject.code(), message: reject.message(), retry_after });
+            tell(&error_notice(id, &reject));
         }),
     )
+}
+
+fn error_notice(id: Option<u64>, reject: &Reject) -> Notice<'_> {
+    Notice::Error {
+        id,
+        code: reject.code(),
+        message: reject.message(),
+        data: reject.data(),
+        retry_after: reject.retry_after().map(millis),
+    }
 }
 
 type Reply = Result<(Payload, Option<Position>), Reject>;
@@ -485,7 +497,11 @@ async fn message(session: Session, incoming: Incoming) -> Reply {
     let mut publication = Publication::new(PublicationKind::Event { name: incoming.name, payload }, node.now_ms());
     publication.sender = Some(session.id());
     publication.except.push(session.id());
-    publication.idempotency_key = incoming.key;
+    // A key is the sender's own: nobody can use up the keys of another.
+    publication.idempotency_key = incoming.key.map(|key| match session.user_id() {
+        Some(user) => format!("user {user} {key}").into(),
+        None => format!("session {} {key}", session.id()).into(),
+    });
     let topic = Topic::room(session.namespace().clone(), room);
     let history = node.policy(&topic).history;
     let receipt = node.publish(&topic, publication, history).await?;

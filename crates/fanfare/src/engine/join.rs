@@ -47,7 +47,7 @@ impl Shard {
             }
         }
         if topic.room_name().is_some() && session.rooms().len() >= self.node.config.max_rooms_per_session {
-            return self.join_failed(index, request, JoinError::TooManyRooms);
+            return self.join_failed(index, topic, request, JoinError::TooManyRooms);
         }
         let entry = self.node.enter(topic, self.handle.index);
         let room = self.room_for(&entry);
@@ -85,13 +85,13 @@ impl Shard {
             Ok(ready) => ready,
             Err(error) => {
                 self.leave_entry(room, entry);
-                return self.join_failed(index, pending.request, error);
+                return self.join_failed(index, &entry.topic, pending.request, error);
             }
         };
         if pending.overflowed && entry.keeps_history() {
             if pending.attempts == ATTEMPTS {
                 self.leave_entry(room, entry);
-                return self.join_failed(index, pending.request, JoinError::Broker(BrokerError::Full));
+                return self.join_failed(index, &entry.topic, pending.request, JoinError::Broker(BrokerError::Full));
             }
             let Some(session) = self.connections[index as usize].session.clone() else { return };
             pending.overflowed = false;
@@ -198,7 +198,7 @@ impl Shard {
             let pending = self.rooms[room as usize].pending.swap_remove(place);
             self.connections[index as usize].joining -= 1;
             self.leave_entry(room, &entry);
-            self.join_failed(index, pending.request, JoinError::Closed);
+            self.join_failed(index, &entry.topic, pending.request, JoinError::Closed);
             return true;
         }
         let Some(place) = self.membership(index, room) else { return false };
@@ -317,8 +317,13 @@ impl Shard {
         });
     }
 
-    fn join_failed(&mut self, index: u32, request: JoinRequest, error: JoinError) {
-        if request.by_client {
+    fn join_failed(&mut self, index: u32, topic: &Topic, request: JoinRequest, error: JoinError) {
+        if request.restores {
+            // The client believes that it is in the room.
+            if let Some(room) = topic.room_name() {
+                self.tell(index, &Notice::Left { id: None, room });
+            }
+        } else if request.by_client {
             self.tell_reject(index, request.id, &crate::Reject::from(error.clone()));
         }
         if let Some(answer) = request.answer {

@@ -124,13 +124,7 @@ impl Shard {
             }
             Err(refusal) => {
                 add(&self.node.counters.refused, 1);
-                let notice = Notice::Error {
-                    id: None,
-                    code: if refusal.close_code() == CloseCode::Unauthorized { "unauthorized" } else { "unavailable" },
-                    message: refusal.message(),
-                    retry_after: None,
-                };
-                self.tell(index, &notice);
+                self.tell_reject(index, None, &refusal.as_reject());
                 self.close_for(index, refusal.close_code());
             }
         }
@@ -185,10 +179,11 @@ impl Shard {
         let (Some(session), Some(opening)) = (connection.session.clone(), connection.opening.take()) else { return };
         self.node.sessions.insert(session.id(), session.clone());
         let jitter = u64::from(slot.index.wrapping_mul(0x9E37_79B9) >> 16) % (self.timing.ping_interval / 4).max(1);
+        let pings = connection.transport.as_ref().is_none_or(|transport| transport.heartbeat());
         connection.state.handle_open(
             self.now,
             &self.timing,
-            true,
+            pings,
             if self.node.config.jitter_pings { jitter } else { 0 },
         );
         self.identity_changed(index);
@@ -254,7 +249,7 @@ impl Shard {
         self.join(index, session, &inbox, JoinRequest { since: cursors.inbox, history: all, ..JoinRequest::default() });
         for room in rooms {
             let since = cursors.rooms.iter().find(|(name, _)| *name == room).map(|(_, position)| *position);
-            let request = JoinRequest { by_client: true, since, ..JoinRequest::default() };
+            let request = JoinRequest { by_client: true, restores: true, since, ..JoinRequest::default() };
             self.join_room(index, room, request);
         }
     }

@@ -9,7 +9,7 @@ use std::{
 use super::Hub;
 use crate::{
     BuildError, Config, Handshake, Identity, Namespace, Refusal, Reject, RoomName, RoomPolicy, Session, Verb,
-    broker::{Broker, MemoryBroker, Topic},
+    broker::{Broker, MemoryBus, MemoryOptions, Topic},
     engine::{Authenticate, Seat, Surroundings, run},
     handler::{
         CatchAll, ConnectHandler, DisconnectHandler, DispatchBuilder, Handler, Middleware, RawHandler, StateMap,
@@ -109,7 +109,7 @@ impl HubBuilder {
         self
     }
 
-    /// Sets how nodes talk; a [`MemoryBroker`] of its own unless set.
+    /// Sets how nodes talk; a [`MemoryBroker`](crate::broker::MemoryBroker) of its own unless set.
     pub fn broker(mut self, broker: impl Broker) -> Self {
         self.broker = Some(Arc::new(broker));
         self
@@ -213,9 +213,17 @@ impl HubBuilder {
             None => tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?,
         };
         let shards = self.config.shards.map_or_else(default_shards, std::num::NonZeroUsize::get);
+        let broker = self.broker.unwrap_or_else(|| {
+            let options = MemoryOptions {
+                idempotency_window: self.config.idempotency_window,
+                max_idempotency_keys: self.config.max_idempotency_keys,
+                ..MemoryOptions::default()
+            };
+            Arc::new(MemoryBus::with_options(options).broker())
+        });
         let parts = NodeParts {
             config: self.config,
-            broker: self.broker.unwrap_or_else(|| Arc::new(MemoryBroker::new())),
+            broker,
             runtime: runtime.clone(),
             permit: self.permit,
             policy_of: self.policy_of.unwrap_or_else(|| Box::new(|_, _| RoomPolicy::default())),

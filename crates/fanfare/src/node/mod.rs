@@ -294,12 +294,20 @@ impl Node {
     }
 }
 
+/// Rooms of a broker that may lose deliveries are compared with its log this often, in seconds: promise C5 says 5.
+const TOP_CHECK_TURNS: u64 = 3;
+
 /// Sweeps what has to be swept, each second, for as long as the node lives.
 pub(crate) async fn housekeeping(node: Weak<Node>) {
+    let mut turn: u64 = 0;
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let Some(node) = node.upgrade() else { return };
         node.sweep_vacant().await;
+        turn += 1;
+        if node.offers.history && !node.offers.gapless && turn % TOP_CHECK_TURNS == 0 {
+            relay::check_tops(&node).await;
+        }
         node.resumables.sweep(tokio::time::Instant::now());
     }
 }

@@ -25,7 +25,7 @@ impl Node {
             let mut open = self.addresses.entry(address).or_insert(0);
             if *open >= max.get() {
                 drop(open);
-                return Err(Refusal::Full);
+                return Err(Refusal::TooManyFromAddress);
             }
             *open += 1;
             drop(open);

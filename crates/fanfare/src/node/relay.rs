@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use futures_util::StreamExt;
+
 use super::{Node, RoomEntry, ShardCommand, room::RoomLocal};
 use crate::{
     Position,
@@ -84,6 +86,33 @@ impl Sink for Relay {
             BrokerState::Up => tracing::info!("broker is up"),
             BrokerState::Degraded => tracing::warn!("broker is degraded"),
         }
+    }
+}
+
+/// Compares each room with the top of its log, for brokers that may lose a delivery without noticing. A room that is behind
+/// is repaired.
+pub(super) async fn check_tops(node: &Arc<Node>) {
+    /// Rooms that are asked about at once.
+    const AT_ONCE: usize = 32;
+    let entries: Vec<_> = node.rooms.iter().map(|entry| entry.value().clone()).collect();
+    let asked = entries.into_iter().map(|entry| check_top(node.clone(), entry));
+    futures_util::stream::iter(asked).buffer_unordered(AT_ONCE).collect::<()>().await;
+}
+
+async fn check_top(node: Arc<Node>, entry: Arc<RoomEntry>) {
+    if !entry.keeps_history() || entry.interest() == 0 {
+        return;
+    }
+    let query = HistoryQuery { since: None, max_messages: 0, max_bytes: 0 };
+    let before = entry.local.lock().last;
+    let read = node.broker.history(&entry.topic, query);
+    let page = tokio::time::timeout(node.config.check_timeout, read).await;
+    // An unanswered question is not a loss: the broker's own supervision tells of those.
+    let (Ok(Ok(page)), Some(before)) = (page, before) else { return };
+    let now = entry.local.lock().last.unwrap_or(before);
+    // A room that went on meanwhile gets what it lacks; one that stood still behind the log's top lost something.
+    if page.top.epoch != now.epoch || (page.top.offset > now.offset && now == before) {
+        node.sink().gap(Some(&entry.topic));
     }
 }
 

@@ -100,6 +100,8 @@ pub(crate) struct JoinRequest {
     pub(crate) id: Option<u64>,
     /// Whether the client asked: then the permission check is asked.
     pub(crate) by_client: bool,
+    /// Whether it puts a resumed session back: a refusal is told as having left.
+    pub(crate) restores: bool,
     /// Whether the end of the join lets the client's next command run.
     pub(crate) holds_mailbox: bool,
     /// The place to go on from.

@@ -47,9 +47,11 @@ impl Protocol for Native {
     }
 
     fn receive(&mut self, message: InMessage<'_>, command: &mut dyn FnMut(Command)) -> Result<(), ProtocolError> {
-        let decoded = match (self.encoding, message) {
-            (NativeEncoding::Plain | NativeEncoding::V1Json, InMessage::Text(text)) => json::decode(text.as_bytes()),
-            (NativeEncoding::V1Binary, InMessage::Binary(bytes)) => binary::decode(bytes),
+        let (decoded, bytes) = match (self.encoding, message) {
+            (NativeEncoding::Plain | NativeEncoding::V1Json, InMessage::Text(text)) => {
+                (json::decode(text.as_bytes()), text.as_bytes())
+            }
+            (NativeEncoding::V1Binary, InMessage::Binary(bytes)) => (binary::decode(bytes), bytes),
             (NativeEncoding::V1Binary, InMessage::Text(_)) => {
                 return Err(ProtocolError::Broken { code: CloseCode::Unsupported, rule: "text on a binary protocol" });
             }
@@ -64,7 +66,13 @@ impl Protocol for Native {
                 command(decoded);
                 Ok(())
             }
-            Err(error) => Err(ProtocolError::Refused { error, id: None }),
+            Err(error) => {
+                let id = match self.encoding {
+                    NativeEncoding::Plain | NativeEncoding::V1Json => json::command_id(bytes),
+                    NativeEncoding::V1Binary => binary::command_id(bytes),
+                };
+                Err(ProtocolError::Refused { error, id })
+            }
         }
     }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fanfare_wire::is_reserved;
 
 use crate::{
-    EventName, Level, NameError, Namespace, Payload, PublishError, RoomName, Session, SessionId,
+    BrokerError, EventName, Level, NameError, Namespace, Payload, PublishError, RoomName, Session, SessionId,
     broker::{Except, Publication, PublicationKind, Receipt, Topic},
     event::Event,
     node::Node,
@@ -154,6 +155,12 @@ impl Publish {
     async fn publish_kind(self, kind: PublicationKind) -> Result<Receipt, PublishError> {
         if let Some(error) = self.bad_name {
             return Err(error.into());
+        }
+        if matches!(&kind, PublicationKind::Event { name, .. } if is_reserved(name.as_str())) {
+            return Err(PublishError::ReservedName);
+        }
+        if self.idempotency_key.is_some() && self.node.offers.idempotent.is_none() {
+            return Err(BrokerError::NotOffered("idempotency").into());
         }
         let mut publication = Publication::new(kind, self.node.now_ms());
         if publication.len() > self.node.config.max_message_bytes {

@@ -16,6 +16,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use fanfare_wire::is_reserved;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
@@ -186,6 +187,9 @@ impl Session {
         if !self.is_open() {
             return Err(SendToError::Closed);
         }
+        if matches!(&kind, PublicationKind::Event { name, .. } if is_reserved(name.as_str())) {
+            return Err(SendToError::Encode);
+        }
         let publication = Publication::new(kind, self.0.node.now_ms());
         if self.0.resumable {
             let topic = Topic::inbox(self.0.namespace.clone(), self.0.id);
@@ -221,6 +225,9 @@ impl Session {
     pub async fn call_event(&self, name: EventName, payload: Payload, timeout: Duration) -> Result<Payload, CallError> {
         if !self.is_open() {
             return Err(CallError::Closed);
+        }
+        if is_reserved(name.as_str()) {
+            return Err(CallError::Encode);
         }
         let (answer, answered) = oneshot::channel();
         let id = self.0.next_call.fetch_add(1, Ordering::Relaxed);

@@ -44,6 +44,12 @@ pub trait Transport: Send + 'static {
         None
     }
 
+    /// Whether the hub finds out by pings that the peer is dead. `false` is for a peer that cannot answer them, such as a person
+    /// at a terminal; the transport then ends by itself when the peer is gone, as TCP does with a keepalive. Asked once.
+    fn heartbeat(&self) -> bool {
+        true
+    }
+
     /// Receives once what is there, and tells `receive` each message or control frame in it, in order.
     ///
     /// `scratch` is memory of the shard (64 KiB), lent for this call: read into it, parse in place, and keep only what is
