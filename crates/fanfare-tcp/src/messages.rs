@@ -187,7 +187,7 @@ impl Bare {
         let code = refusal.close_code();
         let word = if code == fanfare::CloseCode::Unauthorized { "unauthorized" } else { "unavailable" };
         let notices = [
-            Notice::Error { id: None, code: word, message: refusal.message(), retry_after: None },
+            Notice::Error { id: None, code: word, message: refusal.message(), retry_after: None, data: None },
             Notice::Closing { code, reason: code.reason(), retry_after: None },
         ];
         let encoding = self.protocol.encoding();

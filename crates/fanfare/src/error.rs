@@ -262,6 +262,15 @@ pub enum SendToError {
     Overloaded,
 }
 
+impl From<SendToError> for Reject {
+    fn from(error: SendToError) -> Self {
+        match error {
+            SendToError::Encode | SendToError::Closed => Self::internal(),
+            SendToError::Overloaded => Self::new("unavailable", "try again").with_retry_after(Duration::from_secs(1)),
+        }
+    }
+}
+
 /// Why a call to a client has no answer.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]

@@ -14,7 +14,8 @@ fn with_history() -> Hub {
 async fn heard(client: &mut TestClient) -> Vec<(u64, String)> {
     let words = client.words().await;
     let message = |word: &Value| {
-        (word["type"] == "message").then(|| (word["offset"].as_u64().unwrap(), word["content"].as_str().unwrap().into()))
+        (word["type"] == "message")
+            .then(|| (word["offset"].as_u64().unwrap(), word["content"].as_str().unwrap().into()))
     };
     words.iter().filter_map(message).collect()
 }
@@ -50,7 +51,8 @@ async fn all_members_see_the_messages_of_several_publishers_in_one_order() {
         assert_eq!(heard(member).await, first);
     }
     for number in 0..5 {
-        let own: Vec<&String> = first.iter().map(|(_, text)| text).filter(|text| text.starts_with(&number.to_string())).collect();
+        let own: Vec<&String> =
+            first.iter().map(|(_, text)| text).filter(|text| text.starts_with(&number.to_string())).collect();
         let expected: Vec<String> = (0..40).map(|round| format!("{number} {round}")).collect();
         assert_eq!(own, expected.iter().collect::<Vec<_>>());
     }
@@ -79,8 +81,7 @@ async fn a_publisher_sees_the_places_of_its_own_messages_in_the_same_order() {
 
 #[tokio::test(start_paused = true)]
 async fn members_of_all_nodes_see_one_order() {
-    let cluster =
-        Cluster::with(3, |builder| builder.rooms(|_, _| RoomPolicy::with_history(History::last(1000))));
+    let cluster = Cluster::with(3, |builder| builder.rooms(|_, _| RoomPolicy::with_history(History::last(1000))));
     let mut members = Vec::new();
     for node in 0..3 {
         let mut member = TestClient::connect_v1(cluster.hub(node)).await;

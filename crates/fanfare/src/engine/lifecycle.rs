@@ -28,7 +28,8 @@ use crate::{
 impl Shard {
     /// Takes over a connection that an adapter hands on.
     pub(super) fn accept(&mut self, arrival: Arrival) {
-        let Arrival { transport, protocol, handshake, identity, permit } = arrival;
+        let Arrival { transport, protocol, handshake, identity, permit, begun } = arrival;
+        let begun = self.now.saturating_sub(millis(begun.elapsed()));
         add(&self.node.counters.accepted, 1);
         let format = self.format_of(protocol.encoding(), transport.framing());
         let client_opens = protocol.client_opens();
@@ -53,7 +54,7 @@ impl Shard {
             allowance: self.node.config.inbound_rate.map_or(0.0, |rate| rate.burst as f32),
             allowance_at: self.now,
             armed: u64::MAX,
-            state: SessionState::new(self.now, &self.timing),
+            state: SessionState::new(begun, &self.timing),
             transport: Some(transport),
             protocol: Some(protocol),
             waker: Some(Waker::from(flag.clone())),

@@ -1,6 +1,6 @@
 //! Ending gently: no new connections, everyone told when to come back, paced, and bounded in time.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -46,7 +46,7 @@ impl Hub {
     /// When dropped, the hub stays as it is then: refusing connections, some sessions closed.
     pub async fn drain(&self, how: Drain) -> Drained {
         let end = Instant::now() + how.limit;
-        self.node.draining.store(true, Ordering::Release);
+        self.node.draining.send_replace(true);
         let sessions: Vec<_> = self.node.sessions.iter().map(|there| there.value().clone()).collect();
         let steps = usize::try_from(how.pace.as_millis() / STEP.as_millis()).unwrap_or(usize::MAX).max(1);
         let batch = sessions.len().div_ceil(steps).max(1);

@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
+
 use crate::{
     CloseCode, Config, Event, EventName, JoinError, NameError, Namespace, Payload, Publish, PublishError, Receipt,
     Refusal, Room, RoomName, Select, Session, SessionId, Stats,
@@ -49,34 +51,7 @@ impl Hub {
     /// # Cancel safety
     /// Dropping it gives everything back.
     pub async fn admit(&self, handshake: Handshake) -> Result<Admission, Refusal> {
-        let admission = self.admit_inner(handshake).await;
-        if admission.is_err() {
-            self.node.count_refused();
-        }
-        admission
-    }
-
-    async fn admit_inner(&self, handshake: Handshake) -> Result<Admission, Refusal> {
-        if self.node.is_draining() {
-            return Err(Refusal::ShuttingDown);
-        }
-        if !origin::is_allowed(&self.node.config.origins, &handshake) {
-            return Err(Refusal::Origin);
-        }
-        if !self.seat.namespaces.contains_key(handshake.namespace()) {
-            return Err(Refusal::UnknownNamespace);
-        }
-        let permit = self.node.take_place(handshake.peer_addr().map(|address| address.ip()))?;
-        let handshake = Arc::new(handshake);
-        let identity = match &self.seat.authenticate {
-            None => Some(Identity::guest()),
-            Some(check) => match authenticate(check, handshake.clone(), self.node.config.check_timeout).await {
-                Ok(identity) => Some(identity),
-                Err(Refusal::CredentialsRequired) => None,
-                Err(refusal) => return Err(refusal),
-            },
-        };
-        Ok(Admission { handshake, identity, permit })
+        self.reserve(handshake.peer_addr().map(|address| address.ip()))?.admit(handshake).await
     }
 
     /// Takes over a connection whose handshake is answered. Returns at once; a shard serves it from here on.
@@ -87,15 +62,20 @@ impl Hub {
         self.node.next_shard().push(ShardCommand::Accept(Box::new(arrival)));
     }
 
-    /// Takes a place for a connection whose handshake has yet to be read, so that half-open ones are bounded too.
+    /// Takes a place for a connection whose handshake has yet to be read, so that half-open ones are bounded too. The
+    /// [handshake timeout](crate::Config::handshake_timeout) counts from here.
     ///
     /// # Errors
-    /// [`Refusal::Full`] and [`Refusal::ShuttingDown`].
+    /// [`Refusal::Full`], [`Refusal::TooManyFromAddress`] and [`Refusal::ShuttingDown`].
     pub fn reserve(&self, address: Option<IpAddr>) -> Result<Reservation, Refusal> {
-        if self.node.is_draining() {
-            return Err(Refusal::ShuttingDown);
+        let permit = if self.node.is_draining() { Err(Refusal::ShuttingDown) } else { self.node.take_place(address) };
+        match permit {
+            Ok(permit) => Ok(Reservation { hub: self.clone(), permit, begun: Instant::now() }),
+            Err(refusal) => {
+                self.node.count_refused();
+                Err(refusal)
+            }
         }
-        Ok(Reservation { _permit: self.node.take_place(address)? })
     }
 
     /// The room of this name in the namespace `/`.
@@ -236,10 +216,19 @@ impl Hub {
         !self.node.is_draining()
     }
 
+    /// Waits until the hub takes no more connections, because it drains or is closed: what ends a listener's loop.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when it is dropped.
+    pub async fn draining(&self) {
+        // An error means that the node is gone, which a hub's handle rules out.
+        let _ = self.node.draining.subscribe().wait_for(|draining| *draining).await;
+    }
+
     /// Ends everything now: every session is closed with "server restarts" and gets no time for it. [`drain`](Self::drain) is the
     /// gentle way.
     pub async fn close(&self) {
-        self.node.draining.store(true, Ordering::Release);
+        self.node.draining.send_replace(true);
         for shard in self.node.shards() {
             shard.push(ShardCommand::Stop);
         }
@@ -257,6 +246,58 @@ impl fmt::Debug for Hub {
     }
 }
 
+/// A place for a connection that is still in its handshake. Dropping it gives the place back.
+#[must_use = "dropping a reservation gives the place back"]
+pub struct Reservation {
+    hub: Hub,
+    permit: ConnectionPermit,
+    begun: Instant,
+}
+
+impl Reservation {
+    /// As [`Hub::admit`], in the place that is taken already.
+    ///
+    /// # Errors
+    /// [`Refusal`]; the place is given back.
+    pub async fn admit(self, handshake: Handshake) -> Result<Admission, Refusal> {
+        let node = self.hub.node.clone();
+        let admission = self.check(handshake).await;
+        if admission.is_err() {
+            node.count_refused();
+        }
+        admission
+    }
+
+    async fn check(self, handshake: Handshake) -> Result<Admission, Refusal> {
+        let Self { hub: Hub { node, seat }, permit, begun } = self;
+        if node.is_draining() {
+            return Err(Refusal::ShuttingDown);
+        }
+        if !origin::is_allowed(&node.config.origins, &handshake) {
+            return Err(Refusal::Origin);
+        }
+        if !seat.namespaces.contains_key(handshake.namespace()) {
+            return Err(Refusal::UnknownNamespace);
+        }
+        let handshake = Arc::new(handshake);
+        let identity = match &seat.authenticate {
+            None => Some(Identity::guest()),
+            Some(check) => match authenticate(check, handshake.clone(), node.config.check_timeout).await {
+                Ok(identity) => Some(identity),
+                Err(Refusal::CredentialsRequired) => None,
+                Err(refusal) => return Err(refusal),
+            },
+        };
+        Ok(Admission { handshake, identity, permit, begun })
+    }
+}
+
+impl fmt::Debug for Reservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reservation")
+    }
+}
+
 /// A connection that may become a session. Dropping it gives its place back.
 #[must_use = "an admitted connection is handed over with `Hub::accept`"]
 pub struct Admission {
@@ -264,6 +305,7 @@ pub struct Admission {
     /// `None`: the credentials come with the `hello`.
     identity: Option<Identity>,
     permit: ConnectionPermit,
+    begun: Instant,
 }
 
 impl Admission {
@@ -276,17 +318,5 @@ impl Admission {
 impl fmt::Debug for Admission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admission").field("handshake", &self.handshake).finish_non_exhaustive()
-    }
-}
-
-/// A place for a connection that is still in its handshake.
-#[must_use = "dropping a reservation gives the place back"]
-pub struct Reservation {
-    _permit: ConnectionPermit,
-}
-
-impl fmt::Debug for Reservation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reservation")
     }
 }

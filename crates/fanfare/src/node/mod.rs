@@ -15,14 +15,14 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use dashmap::DashMap;
 use futures_util::future::BoxFuture;
-use tokio::runtime;
+use tokio::{runtime, sync::watch};
 
 use crate::{
     Config, History, Namespace, PublishError, Reject, RoomName, RoomPolicy, SessionId,
@@ -82,7 +82,8 @@ pub(crate) struct Node {
     pub(crate) counters: Counters,
     pub(crate) sessions: DashMap<SessionId, Session>,
     pub(crate) resumables: Resumables,
-    pub(crate) draining: AtomicBool,
+    /// Whether connections are refused.
+    pub(crate) draining: watch::Sender<bool>,
     /// Bytes that wait in all outboxes; written by the shards once a turn.
     pub(crate) outbox_bytes: AtomicUsize,
     shards: Box<[Arc<ShardHandle>]>,
@@ -120,7 +121,7 @@ impl Node {
             counters: Counters::default(),
             sessions: DashMap::new(),
             resumables: Resumables::default(),
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
             outbox_bytes: AtomicUsize::new(0),
             shards: (0..shards)
                 .map(|index| Arc::new(ShardHandle::new(u16::try_from(index).unwrap_or(u16::MAX), limit)))
@@ -282,7 +283,7 @@ impl Node {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        *self.draining.borrow()
     }
 
     pub(crate) fn connections(&self) -> usize {

@@ -11,7 +11,10 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
 
 use super::RoomEntry;
 use crate::{
@@ -84,6 +87,8 @@ pub(crate) struct Arrival {
     /// `None`: the credentials come with the `hello`.
     pub(crate) identity: Option<Identity>,
     pub(crate) permit: super::ConnectionPermit,
+    /// When the handshake began.
+    pub(crate) begun: Instant,
 }
 
 /// Who a connection is, and which lost session it goes on with.
