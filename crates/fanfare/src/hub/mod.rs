@@ -56,9 +56,15 @@ impl Hub {
 
     /// Takes over a connection whose handshake is answered. Returns at once; a shard serves it from here on.
     pub fn accept(&self, admission: Admission, transport: impl Transport, protocol: impl Protocol) {
-        let Admission { handshake, identity, permit } = admission;
-        let arrival =
-            Arrival { transport: Box::new(transport), protocol: Box::new(protocol), handshake, identity, permit };
+        let Admission { handshake, identity, permit, begun } = admission;
+        let arrival = Arrival {
+            transport: Box::new(transport),
+            protocol: Box::new(protocol),
+            handshake,
+            identity,
+            permit,
+            begun,
+        };
         self.node.next_shard().push(ShardCommand::Accept(Box::new(arrival)));
     }
 
