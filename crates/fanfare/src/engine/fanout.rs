@@ -244,7 +244,7 @@ impl Shard {
                 }
             };
             if !frame.is_empty() {
-                self.enqueue(target, frame, Label::default(), Overflow::Disconnect, urgency);
+                self.enqueue(target, frame, None, urgency);
             }
         }
     }
@@ -287,7 +287,8 @@ impl Shard {
         let urgency = if members.len() <= SMALL_ROOM { Listed::Hot } else { Listed::Bulk };
         for Batch { format, bytes, marks, span, messages } in batches {
             let frame = Bytes::from(bytes);
-            let label = Label { room: id, span, conflation_key: conflation_key.clone(), gap: false };
+            let conflation_key = conflation_key.clone();
+            let label = Some(Arc::new(Label { room: id, overflow, span, conflation_key, gap: false }));
             let stamp = self.next_stamp();
             let behind_matters = marks.iter().any(|mark| mark.connection.is_none());
             for mark in &marks {
@@ -302,7 +303,7 @@ impl Shard {
                 }
                 self.counted.deliveries += messages;
                 if connection.stamp != stamp && !(behind_matters && connection.blocked) {
-                    self.enqueue(member, frame.clone(), label.clone(), overflow, urgency);
+                    self.enqueue(member, frame.clone(), label.clone(), urgency);
                     continue;
                 }
                 let blocked = connection.blocked;
@@ -313,16 +314,16 @@ impl Shard {
                 let mut sent = 0;
                 for mark in mine {
                     if mark.start > sent {
-                        self.enqueue(member, frame.slice(sent..mark.start), label.clone(), overflow, urgency);
+                        self.enqueue(member, frame.slice(sent..mark.start), label.clone(), urgency);
                     }
                     if !mark.instead.is_empty() {
-                        self.enqueue(member, mark.instead.clone(), label.clone(), overflow, urgency);
+                        self.enqueue(member, mark.instead.clone(), label.clone(), urgency);
                     }
                     // Two marks of one message, as for a volatile one of the member's own, are one.
                     sent = sent.max(mark.end);
                 }
                 if sent < frame.len() {
-                    self.enqueue(member, frame.slice(sent..), label.clone(), overflow, urgency);
+                    self.enqueue(member, frame.slice(sent..), label.clone(), urgency);
                 }
             }
         }

@@ -1,6 +1,9 @@
 //! Outboxes to sockets: the hot list whole, the bulk list in slices, and what happens when an outbox is full.
 
-use std::{sync::atomic::Ordering, task::Context, task::Poll};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 
@@ -21,24 +24,54 @@ const SLICE: usize = 64;
 /// Hot sends of one turn. More than any small room needs, and a bound on how long the sockets are not looked at.
 const HOT_SLICE: usize = 1024;
 /// Outboxes kept for the next connections that need one.
-const SPARE_OUTBOXES: usize = 256;
+const SPARE_OUTBOXES: usize = 1024;
 /// An outbox that once held more frames than this is not kept: its memory would stay for ever.
 const SPARE_FRAMES: usize = 256;
 
 impl Shard {
+    /// Sends a frame to one session alone. When its outbox is full, the session ends.
+    pub(super) fn send(&mut self, index: u32, frame: Bytes) {
+        if !frame.is_empty() {
+            self.enqueue(index, frame, None, Listed::Hot);
+        }
+    }
+
+    /// Queues the close frame, whatever else waits: the last few bytes that a peer gets.
+    pub(super) fn push_close(&mut self, index: u32, frame: Bytes) {
+        self.push_frame(index, frame, None, Listed::Hot);
+    }
+
     /// Queues a frame for a connection, or does what the room's policy says when its outbox is full.
-    pub(super) fn enqueue(&mut self, index: u32, frame: Bytes, label: Label, overflow: Overflow, urgency: Listed) {
-        let max = self.node.config.max_outbox_bytes;
-        let Some(connection) = self.connections.get_mut(index as usize) else { return };
+    pub(super) fn enqueue(&mut self, index: u32, frame: Bytes, label: Option<Arc<Label>>, urgency: Listed) {
+        let Some(connection) = self.connections.get(index as usize) else { return };
         if connection.state.phase() == Phase::Closing {
             return;
         }
-        if connection.blocked && overflow == Overflow::Conflate {
-            if let Some(key) = label.conflation_key.clone() {
-                self.conflate(index, label.room, &key);
+        if let (true, Some(label)) = (connection.blocked, &label) {
+            if let (Overflow::Conflate, Some(key)) = (label.overflow, &label.conflation_key) {
+                self.conflate(index, label.room, key);
             }
         }
-        self.enqueue_bounded(index, frame, label, overflow, urgency, max);
+        if self.over_by(index, frame.len()) > 0 && !self.connections[index as usize].blocked {
+            self.flush_one(index);
+        }
+        let over = self.over_by(index, frame.len());
+        if over > 0 && self.connections[index as usize].outbox.is_some() {
+            self.overflow(index, frame, label, over, urgency);
+        } else {
+            self.push_frame(index, frame, label, urgency);
+        }
+    }
+
+    /// How many bytes too many a further frame would be.
+    fn over_by(&self, index: u32, length: usize) -> usize {
+        let connection = &self.connections[index as usize];
+        let held = connection.outbox_bytes();
+        // Over the budget of the process, whoever is behind counts as full.
+        if self.over_budget && connection.blocked && held > 0 {
+            return length;
+        }
+        (held + length).saturating_sub(self.node.config.max_outbox_bytes)
     }
 
     /// Takes away what waits under the key. Where the room has positions, that of the older message stays in its place, so
@@ -60,41 +93,12 @@ impl Shard {
         let marker = encoded(format, &entry.topic.namespace, &notice, &mut self.scratch_text);
         if let (false, Some(outbox)) = (marker.is_empty(), &mut connection.outbox) {
             self.waiting_bytes += marker.len();
-            outbox.insert(place, marker, Label { room, span, ..Label::default() });
+            let overflow = entry.policy.overflow;
+            outbox.insert(place, marker, Arc::new(Label { room, overflow, span, ..Label::default() }));
         }
     }
 
-    fn enqueue_bounded(
-        &mut self,
-        index: u32,
-        frame: Bytes,
-        label: Label,
-        overflow: Overflow,
-        urgency: Listed,
-        max: usize,
-    ) {
-        let needed = |shard: &Self| {
-            let connection = &shard.connections[index as usize];
-            let held = connection.outbox_bytes();
-            // Over the budget of the process, whoever is behind counts as full.
-            if connection.blocked && held > 0 && shard.over_budget {
-                frame.len()
-            } else {
-                (held + frame.len()).saturating_sub(max)
-            }
-        };
-        if needed(self) > 0 && !self.connections[index as usize].blocked {
-            self.flush_one(index);
-        }
-        let over = needed(self);
-        if over > 0 && self.connections[index as usize].outbox_bytes() > 0 {
-            self.overflow(index, frame, label, overflow, over, urgency);
-            return;
-        }
-        self.push_frame(index, frame, label, urgency);
-    }
-
-    fn push_frame(&mut self, index: u32, frame: Bytes, label: Label, urgency: Listed) {
+    fn push_frame(&mut self, index: u32, frame: Bytes, label: Option<Arc<Label>>, urgency: Listed) {
         self.waiting_bytes += frame.len();
         let connection = &mut self.connections[index as usize];
         let spares = &mut self.spare_outboxes;
@@ -110,40 +114,35 @@ impl Shard {
         }
     }
 
-    fn overflow(&mut self, index: u32, frame: Bytes, label: Label, overflow: Overflow, over: usize, urgency: Listed) {
-        match overflow {
-            Overflow::Disconnect => {
-                self.counted.slow_closed += 1;
-                self.to_close.push((index, CloseCode::Slow));
-            }
-            Overflow::DropNewest => self.drop_newest(index, &label, urgency),
-            Overflow::DropOldest | Overflow::Conflate => {
-                let connection = &mut self.connections[index as usize];
-                let Some(outbox) = &mut connection.outbox else { return };
-                let before = outbox.bytes();
-                let Some(loss) = outbox.drop_oldest(label.room, over) else {
-                    return self.drop_newest(index, &label, urgency);
-                };
-                self.counted.dropped += loss.frames as u64;
-                let gap = self.gap_frame(index, &label, loss.span);
-                let connection = &mut self.connections[index as usize];
-                let Some(outbox) = &mut connection.outbox else { return };
-                if !gap.is_empty() {
-                    let told = Label { room: label.room, span: loss.span, conflation_key: None, gap: true };
-                    outbox.insert(loss.at.min(outbox.queue.len()), gap, told);
-                }
-                let after = outbox.bytes();
-                self.count_bytes(before, after);
-                self.counted.gaps += 1;
-                self.push_frame(index, frame, label, urgency);
-            }
+    fn overflow(&mut self, index: u32, frame: Bytes, label: Option<Arc<Label>>, over: usize, urgency: Listed) {
+        let Some(label) = label.filter(|label| label.overflow != Overflow::Disconnect) else {
+            self.counted.slow_closed += 1;
+            self.close_for(index, CloseCode::Slow);
+            return;
+        };
+        let Some(outbox) = &mut self.connections[index as usize].outbox else { return };
+        let before = outbox.bytes();
+        let loss = match label.overflow {
+            Overflow::DropNewest => None,
+            _ => outbox.drop_oldest(label.room, over),
+        };
+        let after = outbox.bytes();
+        self.count_bytes(before, after);
+        let Some(loss) = loss else { return self.drop_newest(index, &label, urgency) };
+        self.counted.dropped += loss.frames as u64;
+        self.counted.gaps += 1;
+        let gap = self.gap_frame(index, label.room, loss.span);
+        if let (false, Some(outbox)) = (gap.is_empty(), &mut self.connections[index as usize].outbox) {
+            self.waiting_bytes += gap.len();
+            let told = Label { span: loss.span, conflation_key: None, gap: true, ..*label };
+            outbox.insert(loss.at.min(outbox.queue.len()), gap, Arc::new(told));
         }
+        self.push_frame(index, frame, Some(label), urgency);
     }
 
     fn drop_newest(&mut self, index: u32, label: &Label, urgency: Listed) {
         self.counted.dropped += 1;
-        let connection = &mut self.connections[index as usize];
-        let Some(outbox) = &mut connection.outbox else { return };
+        let Some(outbox) = &mut self.connections[index as usize].outbox else { return };
         let before = outbox.bytes();
         let told = outbox.take_trailing_gap(label.room);
         let after = outbox.bytes();
@@ -152,16 +151,16 @@ impl Shard {
             self.counted.gaps += 1;
         }
         let span = widened(told.flatten(), label.span);
-        let gap = self.gap_frame(index, label, span);
+        let gap = self.gap_frame(index, label.room, span);
         if !gap.is_empty() {
             // A few bytes over the bound, once for each room: the price of never losing silently.
-            let told = Label { room: label.room, span, conflation_key: None, gap: true };
-            self.push_frame(index, gap, told, urgency);
+            let told = Label { span, conflation_key: None, gap: true, ..*label };
+            self.push_frame(index, gap, Some(Arc::new(told)), urgency);
         }
     }
 
-    fn gap_frame(&mut self, index: u32, label: &Label, span: Option<(crate::Position, crate::Position)>) -> Bytes {
-        let Some(&room) = self.room_index.get(&label.room) else { return Bytes::new() };
+    fn gap_frame(&mut self, index: u32, room: u64, span: Option<(crate::Position, crate::Position)>) -> Bytes {
+        let Some(&room) = self.room_index.get(&room) else { return Bytes::new() };
         let entry = self.rooms[room as usize].entry.clone();
         let format = &self.formats[usize::from(self.connections[index as usize].format)];
         let notice =
@@ -182,9 +181,7 @@ impl Shard {
         let namespace = connection.session.as_ref().map(|session| session.namespace().clone()).unwrap_or_default();
         let mut frame = Vec::new();
         encode_into(format, &namespace, notice, &mut self.scratch_text, &mut frame);
-        if !frame.is_empty() {
-            self.enqueue(index, Bytes::from(frame), Label::default(), Overflow::Disconnect, Listed::Hot);
-        }
+        self.send(index, frame.into());
     }
 
     /// Flushes the hot list, then a slice of the bulk list. Returns whether more is left.

@@ -4,11 +4,10 @@ use std::{sync::Arc, task::Context, task::Poll};
 
 use bytes::Bytes;
 
-use super::{outbox::Label, shard::Shard};
+use super::shard::Shard;
 use crate::{
-    ClientEvent, CloseCode, Command, DisconnectReason, Notice, Overflow, Payload, Position, Reject,
+    ClientEvent, CloseCode, Command, DisconnectReason, Notice, Payload, Position, Reject,
     broker::{Publication, PublicationKind, Topic},
-    engine::connection::Listed,
     handler::{Dispatched, Incoming, Outcome, guard},
     node::{JoinRequest, Node, ShardCommand, Verb},
     observe::add,
@@ -157,16 +156,14 @@ impl Shard {
         }
         let mut frame = Vec::new();
         self.formats[usize::from(connection.format)].framing.pong(payload, &mut frame);
-        if !frame.is_empty() {
-            self.enqueue(index, frame.into(), Label::default(), Overflow::Disconnect, Listed::Hot);
-        }
+        self.send(index, frame.into());
     }
 
     pub(super) fn ping(&mut self, index: u32) {
         let connection = &self.connections[index as usize];
         let mut frame = Vec::new();
         if self.formats[usize::from(connection.format)].framing.ping(&mut frame) {
-            self.enqueue(index, frame.into(), Label::default(), Overflow::Disconnect, Listed::Hot);
+            self.send(index, frame.into());
         } else {
             self.tell(index, &Notice::Ping);
         }

@@ -184,8 +184,8 @@ impl Shard {
         }
         self.counted.deliveries += 1;
         let span = position.map(|at| (Position::new(at.epoch, at.offset.saturating_sub(1)), at));
-        let label = Label { room: entry.id, span, ..Label::default() };
-        self.enqueue(index, frame.into(), label, entry.policy.overflow, Listed::Hot);
+        let label = Label { room: entry.id, overflow: entry.policy.overflow, span, ..Label::default() };
+        self.enqueue(index, frame.into(), Some(Arc::new(label)), Listed::Hot);
     }
 
     /// Takes a session out of a room. Nothing of the room is queued for it afterwards.

@@ -9,12 +9,10 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{
     Seat,
     connection::{Connection, Listed, Opening},
-    outbox::Label,
     shard::Shard,
 };
 use crate::{
-    CloseCode, Connected, DisconnectReason, Hello, Notice, Overflow, Payload, Refusal, Reject, Resume, ResumeToken,
-    SessionId,
+    CloseCode, Connected, DisconnectReason, Hello, Notice, Payload, Refusal, Reject, Resume, ResumeToken, SessionId,
     broker::Topic,
     handler::{Outcome, guard},
     node::{Admitted, Arrival, ConnectionWaker, JoinRequest, Lost, Node, Resumable, Revived, ShardCommand},
@@ -341,7 +339,7 @@ impl Shard {
             self.tell(index, &Notice::Closing { code, reason, retry_after: retry_after.map(millis) });
         }
         if has_close {
-            self.enqueue(index, Bytes::from(frame), Label::default(), Overflow::DropNewest, Listed::Hot);
+            self.push_close(index, Bytes::from(frame));
         }
         self.end_session(index, why);
         let Some(connection) = self.connections.get_mut(index as usize) else { return };

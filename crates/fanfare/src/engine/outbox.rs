@@ -4,13 +4,15 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{Position, transport::Queue};
+use crate::{Overflow, Position, transport::Queue};
 
-/// What a queued frame is, for the policies that drop.
+/// What a frame of a room is, for the policies that drop. Shared by all members; what is sent to one session alone has none.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Label {
-    /// The room that it came from; 0 for what was sent to this session alone.
+    /// The room that it came from.
     pub(super) room: u64,
+    /// What the room does with members who are full.
+    pub(super) overflow: Overflow,
     /// The last place before it and the last place in it, where the room keeps history.
     pub(super) span: Option<(Position, Position)>,
     /// What a newer one with the same key replaces.
@@ -24,7 +26,7 @@ pub(super) struct Label {
 pub(super) struct Outbox {
     pub(super) queue: Queue,
     /// One for each frame of `queue`, with its length.
-    labels: VecDeque<(u32, Label)>,
+    labels: VecDeque<(u32, Option<Arc<Label>>)>,
     /// Sum of the lengths in `labels`. The first frame counts whole until all of it is sent.
     bytes: usize,
 }
@@ -45,7 +47,7 @@ impl Outbox {
         self.bytes
     }
 
-    pub(super) fn push(&mut self, frame: Bytes, label: Label) {
+    pub(super) fn push(&mut self, frame: Bytes, label: Option<Arc<Label>>) {
         self.bytes += frame.len();
         self.labels.push_back((u32::try_from(frame.len()).unwrap_or(u32::MAX), label));
         self.queue.push_back(frame);
@@ -63,15 +65,10 @@ impl Outbox {
     /// Takes away the waiting frame of `room` with this key, which a newer one replaces, and says where it stood and what it
     /// held. The first frame may be half sent and stays.
     pub(super) fn take_conflated(&mut self, room: u64, key: &str) -> Option<(usize, Option<(Position, Position)>)> {
-        let place = self
-            .labels
-            .iter()
-            .skip(1)
-            .position(|(_, waiting)| waiting.room == room && waiting.conflation_key.as_deref() == Some(key))?
-            + 1;
-        let (length, label) = self.labels.remove(place)?;
-        self.queue.remove(place);
-        self.bytes -= length as usize;
+        let place = self.labels.iter().skip(1).position(|(_, label)| {
+            label.as_ref().is_some_and(|waiting| waiting.room == room && waiting.conflation_key.as_deref() == Some(key))
+        })? + 1;
+        let label = self.remove(place)?;
         Some((place, label.span))
     }
 
@@ -87,9 +84,7 @@ impl Outbox {
         while freed < needed {
             let Some((place, length)) = self.of_room(room).next() else { break };
             freed += length;
-            let (_, label) = self.labels.remove(place)?;
-            self.queue.remove(place);
-            self.bytes -= length;
+            let label = self.remove(place)?;
             match &mut loss {
                 None => loss = Some(Loss { at: place, span: label.span, frames: usize::from(!label.gap) }),
                 Some(loss) => {
@@ -102,22 +97,20 @@ impl Outbox {
     }
 
     /// Puts a frame that tells of a loss into the place of the loss.
-    pub(super) fn insert(&mut self, at: usize, frame: Bytes, label: Label) {
+    pub(super) fn insert(&mut self, at: usize, frame: Bytes, label: Arc<Label>) {
         self.bytes += frame.len();
-        self.labels.insert(at, (u32::try_from(frame.len()).unwrap_or(u32::MAX), label));
+        self.labels.insert(at, (u32::try_from(frame.len()).unwrap_or(u32::MAX), Some(label)));
         self.queue.insert(at, frame);
     }
 
     /// Takes away the last frame of `room` if it tells of a gap: the gap that is about to be told there is wider.
     pub(super) fn take_trailing_gap(&mut self, room: u64) -> Option<Option<(Position, Position)>> {
-        let place = self.labels.iter().rposition(|(_, label)| label.room == room)?;
-        if place == 0 || !self.labels[place].1.gap {
+        let of_room = |label: &Option<Arc<Label>>| label.as_ref().is_some_and(|label| label.room == room);
+        let place = self.labels.iter().rposition(|(_, label)| of_room(label))?;
+        if place == 0 || !self.labels[place].1.as_ref().is_some_and(|label| label.gap) {
             return None;
         }
-        let (length, label) = self.labels.remove(place)?;
-        self.queue.remove(place);
-        self.bytes -= length as usize;
-        Some(label.span)
+        Some(self.remove(place)?.span)
     }
 
     /// Forgets everything but the first frame, which may be half sent.
@@ -132,8 +125,16 @@ impl Outbox {
             .iter()
             .enumerate()
             .skip(1)
-            .filter(move |(_, (_, label))| label.room == room)
+            .filter(move |(_, (_, label))| label.as_ref().is_some_and(|label| label.room == room))
             .map(|(place, (length, _))| (place, *length as usize))
+    }
+
+    /// Takes a room's frame out of the queue.
+    fn remove(&mut self, place: usize) -> Option<Arc<Label>> {
+        let (length, label) = self.labels.remove(place)?;
+        self.queue.remove(place);
+        self.bytes -= length as usize;
+        label
     }
 }
 
@@ -157,17 +158,17 @@ mod tests {
         Bytes::from(vec![0; length])
     }
 
-    fn label(room: u64, offset: u64) -> Label {
+    fn label(room: u64, offset: u64) -> Arc<Label> {
         let place = |offset| Position::new(Epoch(1), offset);
-        Label { room, span: Some((place(offset - 1), place(offset))), ..Label::default() }
+        Arc::new(Label { room, span: Some((place(offset - 1), place(offset))), ..Label::default() })
     }
 
     fn filled() -> Outbox {
         let mut outbox = Outbox::default();
         for offset in 1..=4 {
-            outbox.push(frame(10), label(7, offset));
+            outbox.push(frame(10), Some(label(7, offset)));
         }
-        outbox.push(frame(10), label(8, 1));
+        outbox.push(frame(10), Some(label(8, 1)));
         outbox
     }
 
@@ -191,10 +192,10 @@ mod tests {
     #[test]
     fn a_waiting_state_can_be_taken_away_by_its_key() {
         let mut outbox = Outbox::default();
-        outbox.push(frame(10), label(1, 1));
-        let keyed = Label { conflation_key: Some("eur".into()), ..label(7, 1) };
-        outbox.push(frame(10), keyed.clone());
-        outbox.push(frame(10), label(8, 1));
+        outbox.push(frame(10), None);
+        let keyed = Label { conflation_key: Some("eur".into()), ..Label::clone(&label(7, 1)) };
+        outbox.push(frame(10), Some(Arc::new(keyed.clone())));
+        outbox.push(frame(10), Some(label(8, 1)));
         assert_eq!(outbox.take_conflated(7, "usd"), None);
         assert_eq!(outbox.take_conflated(7, "eur"), Some((1, keyed.span)));
         assert_eq!((outbox.queue.len(), outbox.bytes()), (2, 20));

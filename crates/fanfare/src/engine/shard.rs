@@ -15,13 +15,13 @@ use super::{
     connection::Connection,
     fanout::{ShardRoom, encode_publication},
     inbound::Received,
-    outbox::{Label, Outbox},
+    outbox::Outbox,
     timers::Timers,
 };
 use crate::{
-    CallError, CloseCode, DisconnectReason, EventName, Member, Notice, Overflow, Payload,
+    CallError, CloseCode, DisconnectReason, EventName, Member, Notice, Payload,
     broker::Topic,
-    engine::{Seat, connection::Listed},
+    engine::Seat,
     node::{Node, RoomEntry, ShardCommand, ShardHandle, Slot},
     observe::add,
     protocol::Encoding,
@@ -286,9 +286,7 @@ impl Shard {
         let format = &self.formats[usize::from(connection.format)];
         encode_publication(format, &entry_topic, publication, None, &mut self.scratch_text, &mut frame);
         self.counted.deliveries += 1;
-        if !frame.is_empty() {
-            self.enqueue(index, frame.into(), Label::default(), Overflow::Disconnect, Listed::Hot);
-        }
+        self.send(index, frame.into());
     }
 
     fn call(
