@@ -34,7 +34,7 @@ impl Shard {
     }
 
     pub(super) fn join(&mut self, index: u32, session: &Session, topic: &Topic, request: JoinRequest) {
-        if self.connections[index as usize].state.phase() == Phase::Closing {
+        if self.connections[index as usize].state.phase() != Phase::Open {
             return self.refuse_join(request);
         }
         if let Some(room) = self.room_of(topic) {

@@ -176,6 +176,7 @@ impl Shard {
         let slot = self.slot(index);
         let connection = &mut self.connections[index as usize];
         let (Some(session), Some(opening)) = (connection.session.clone(), connection.opening.take()) else { return };
+        session.begin();
         self.node.sessions.insert(session.id(), session.clone());
         let jitter = u64::from(slot.index.wrapping_mul(0x9E37_79B9) >> 16) % (self.timing.ping_interval / 4).max(1);
         let pings = connection.transport.as_ref().is_none_or(|transport| transport.heartbeat());
@@ -239,7 +240,8 @@ impl Shard {
         }
         let inbox = Topic::inbox(session.namespace().clone(), session.id());
         let Some(Revived { rooms, cursors, .. }) = revived else {
-            self.join(index, session, &inbox, JoinRequest::default());
+            // All of a new inbox: what the connect handlers send may be in the log before the broker is subscribed.
+            self.join(index, session, &inbox, JoinRequest { history: Some(u32::MAX), ..JoinRequest::default() });
             return;
         };
         add(&self.node.counters.resumed, 1);
@@ -368,7 +370,6 @@ impl Shard {
                 drop(answer.send(Err(crate::CallError::Closed)));
             }
         }
-        let opened = connection.opening.is_none();
         if let Some(token) = connection.resume_token.take() {
             let lost = why.is_resumable().then(|| Lost {
                 id: session.id(),
@@ -383,9 +384,6 @@ impl Shard {
                 Instant::now() + config.resume_window,
                 config.max_resumable_sessions,
             );
-        }
-        if !opened {
-            return;
         }
         add(&self.node.counters.ended, 1);
         if let Some(dispatch) = self.seat.namespaces.get(session.namespace()) {

@@ -70,7 +70,7 @@ impl Session {
             node,
             slot,
             resumable,
-            open: AtomicBool::new(true),
+            open: AtomicBool::new(false),
             outbox_bytes: AtomicUsize::new(0),
             next_call: AtomicU64::new(1),
             identity: RwLock::new(Arc::new(identity)),
@@ -291,6 +291,11 @@ impl Session {
 
     pub(crate) fn is_resumable(&self) -> bool {
         self.0.resumable
+    }
+
+    /// Marks the session as open.
+    pub(crate) fn begin(&self) {
+        self.0.open.store(true, Ordering::Release);
     }
 
     /// Marks the session as ended. Returns whether it was open.
