@@ -59,7 +59,7 @@ impl Hub {
         let Admission { handshake, identity, permit, begun } = admission;
         let arrival = Arrival {
             transport: Box::new(transport),
-            protocol: Box::new(protocol),
+            protocol: protocol.into_box(),
             handshake,
             identity,
             permit,

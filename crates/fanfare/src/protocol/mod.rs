@@ -24,6 +24,15 @@ pub trait Protocol: Send + 'static {
     /// [`ProtocolError`]; commands handed on before it stay valid.
     fn receive(&mut self, message: InMessage<'_>, command: &mut dyn FnMut(Command)) -> Result<(), ProtocolError>;
 
+    /// Puts the reader into a box of its own. Readers without state override it with a box that allocates nothing.
+    #[doc(hidden)]
+    fn into_box(self) -> Box<dyn Protocol>
+    where
+        Self: Sized,
+    {
+        Box::new(self)
+    }
+
     /// Whether the client speaks first: then `connected` waits for its `hello`, up to the handshake timeout.
     fn client_opens(&self) -> bool {
         false

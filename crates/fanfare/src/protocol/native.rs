@@ -40,14 +40,69 @@ impl Native {
 
 impl Protocol for Native {
     fn encoding(&self) -> Arc<dyn Encoding> {
-        static SHARED: LazyLock<[Arc<dyn Encoding>; 3]> = LazyLock::new(|| {
-            [Arc::new(NativeEncoding::Plain), Arc::new(NativeEncoding::V1Json), Arc::new(NativeEncoding::V1Binary)]
-        });
-        SHARED[self.encoding as usize].clone()
+        self.encoding.shared()
     }
 
     fn receive(&mut self, message: InMessage<'_>, command: &mut dyn FnMut(Command)) -> Result<(), ProtocolError> {
-        let (decoded, bytes) = match (self.encoding, message) {
+        self.encoding.receive(message, command)
+    }
+
+    fn into_box(self) -> Box<dyn Protocol> {
+        match self.encoding {
+            NativeEncoding::Plain => Box::new(Stateless::<PLAIN>),
+            NativeEncoding::V1Json => Box::new(Stateless::<V1_JSON>),
+            NativeEncoding::V1Binary => Box::new(Stateless::<V1_BINARY>),
+        }
+    }
+
+    fn client_opens(&self) -> bool {
+        self.encoding.client_opens()
+    }
+}
+
+/// A reader whose form is in its type: a box of it needs no memory, and there is one for each connection.
+struct Stateless<const FORM: u8>;
+
+const PLAIN: u8 = NativeEncoding::Plain as u8;
+const V1_JSON: u8 = NativeEncoding::V1Json as u8;
+const V1_BINARY: u8 = NativeEncoding::V1Binary as u8;
+
+impl<const FORM: u8> Stateless<FORM> {
+    const ENCODING: NativeEncoding = match FORM {
+        PLAIN => NativeEncoding::Plain,
+        V1_JSON => NativeEncoding::V1Json,
+        _ => NativeEncoding::V1Binary,
+    };
+}
+
+impl<const FORM: u8> Protocol for Stateless<FORM> {
+    fn encoding(&self) -> Arc<dyn Encoding> {
+        Self::ENCODING.shared()
+    }
+
+    fn receive(&mut self, message: InMessage<'_>, command: &mut dyn FnMut(Command)) -> Result<(), ProtocolError> {
+        Self::ENCODING.receive(message, command)
+    }
+
+    fn client_opens(&self) -> bool {
+        Self::ENCODING.client_opens()
+    }
+}
+
+impl NativeEncoding {
+    fn shared(self) -> Arc<dyn Encoding> {
+        static SHARED: LazyLock<[Arc<dyn Encoding>; 3]> = LazyLock::new(|| {
+            [Arc::new(NativeEncoding::Plain), Arc::new(NativeEncoding::V1Json), Arc::new(NativeEncoding::V1Binary)]
+        });
+        SHARED[self as usize].clone()
+    }
+
+    fn client_opens(self) -> bool {
+        self != Self::Plain
+    }
+
+    fn receive(self, message: InMessage<'_>, command: &mut dyn FnMut(Command)) -> Result<(), ProtocolError> {
+        let (decoded, bytes) = match (self, message) {
             (NativeEncoding::Plain | NativeEncoding::V1Json, InMessage::Text(text)) => {
                 (json::decode(text.as_bytes()), text.as_bytes())
             }
@@ -67,17 +122,13 @@ impl Protocol for Native {
                 Ok(())
             }
             Err(error) => {
-                let id = match self.encoding {
+                let id = match self {
                     NativeEncoding::Plain | NativeEncoding::V1Json => json::command_id(bytes),
                     NativeEncoding::V1Binary => binary::command_id(bytes),
                 };
                 Err(ProtocolError::Refused { error, id })
             }
         }
-    }
-
-    fn client_opens(&self) -> bool {
-        self.encoding != NativeEncoding::Plain
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     fmt,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::{Duration, SystemTime},
 };
 
@@ -71,6 +71,13 @@ impl Identity {
     /// How long it is still valid by the wall clock. `None`: for ever.
     pub fn valid_for(&self) -> Option<Duration> {
         self.expires_at.map(|time| time.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO))
+    }
+
+    /// The identity to share; all guests share one.
+    pub(crate) fn shared(self) -> Arc<Self> {
+        static GUEST: LazyLock<Arc<Identity>> = LazyLock::new(Arc::default);
+        let is_guest = self.user.is_none() && self.value.is_none() && self.info.is_none() && self.expires_at.is_none();
+        if is_guest { GUEST.clone() } else { Arc::new(self) }
     }
 
     pub(crate) fn member(&self, session: SessionId) -> Member {

@@ -18,6 +18,7 @@ use std::{
 use bytes::Bytes;
 use fanfare_wire::is_reserved;
 use parking_lot::{Mutex, RwLock};
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::{
@@ -51,7 +52,7 @@ struct SessionShared {
     peer_addr: Option<SocketAddr>,
     handshake: Mutex<Option<Arc<Handshake>>>,
     /// Written by the shard alone, in step with its member lists.
-    rooms: Mutex<Vec<RoomName>>,
+    rooms: Mutex<SmallVec<[RoomName; 1]>>,
     extensions: Extensions,
 }
 
@@ -73,10 +74,10 @@ impl Session {
             open: AtomicBool::new(false),
             outbox_bytes: AtomicUsize::new(0),
             next_call: AtomicU64::new(1),
-            identity: RwLock::new(Arc::new(identity)),
+            identity: RwLock::new(identity.shared()),
             peer_addr: handshake.peer_addr(),
             handshake: Mutex::new(Some(handshake)),
-            rooms: Mutex::new(Vec::new()),
+            rooms: Mutex::new(SmallVec::new()),
             extensions: Extensions::default(),
         }))
     }
@@ -103,7 +104,7 @@ impl Session {
 
     /// Replaces the identity of the live session, as after a refresh. Room memberships stay as they are.
     pub fn set_identity(&self, identity: Identity) {
-        *self.0.identity.write() = Arc::new(identity);
+        *self.0.identity.write() = identity.shared();
         self.command(ShardCommand::IdentityChanged(self.0.slot));
     }
 
@@ -146,7 +147,7 @@ impl Session {
 
     /// The rooms that the session is in.
     pub fn rooms(&self) -> Vec<RoomName> {
-        self.0.rooms.lock().clone()
+        self.0.rooms.lock().to_vec()
     }
 
     /// Whether the session is in `room`.
