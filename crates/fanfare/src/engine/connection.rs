@@ -33,6 +33,8 @@ pub(super) struct Connection {
     pub(super) paused: bool,
     /// A command of the client is under way; later ones wait in the mailbox.
     pub(super) busy: bool,
+    /// Its close is queued: nothing more is carried out for it.
+    pub(super) ending: bool,
     /// The session's `outbox_bytes` says something other than 0.
     pub(super) told_outbox: bool,
     /// Joins under way.
@@ -45,7 +47,7 @@ pub(super) struct Connection {
     /// What is left of the inbound burst, and when that was reckoned.
     pub(super) allowance: f32,
     pub(super) allowance_at: Millis,
-    /// The deadline for which the wheel has an entry.
+    /// The deadline of `state` for which the wheel has an entry.
     pub(super) armed: Millis,
     pub(super) state: SessionState,
     /// `None` while the shard has it out to call it.

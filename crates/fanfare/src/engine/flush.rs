@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     CloseCode, DisconnectReason, Notice, Overflow,
+    observe::add,
     session::state::Phase,
     transport::{Outgoing, SendError},
 };
@@ -116,7 +117,7 @@ impl Shard {
 
     fn overflow(&mut self, index: u32, frame: Bytes, label: Option<Arc<Label>>, over: usize, urgency: Listed) {
         let Some(label) = label.filter(|label| label.overflow != Overflow::Disconnect) else {
-            self.counted.slow_closed += 1;
+            add(&self.node.counters.slow_closed, 1);
             self.close_for(index, CloseCode::Slow);
             return;
         };

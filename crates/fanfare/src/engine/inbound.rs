@@ -94,7 +94,7 @@ impl Shard {
             Poll::Ready(Ok(Half::Closed)) => self.peer_ended(index),
             Poll::Ready(Err(ReceiveError::Peer { code, rule })) => {
                 tracing::debug!(rule, ?code, "peer broke the transport's protocol");
-                self.counted.bad_messages += 1;
+                add(&self.node.counters.bad_messages, 1);
                 self.close_for(index, code);
             }
             Poll::Ready(Err(ReceiveError::Io(error))) => {
@@ -124,7 +124,7 @@ impl Shard {
                 }
                 Received::Bad(ProtocolError::Broken { code, rule }) => {
                     tracing::debug!(rule, ?code, "peer broke the protocol");
-                    self.counted.bad_messages += 1;
+                    add(&self.node.counters.bad_messages, 1);
                     self.close_for(index, code);
                 }
                 Received::Ping(payload) => self.pong(index, &payload),
@@ -137,7 +137,7 @@ impl Shard {
 
     /// A message that could not be understood: told to the sender, and counted against it.
     fn refused(&mut self, index: u32, id: Option<u64>, code: &str, message: &str) {
-        self.counted.bad_messages += 1;
+        add(&self.node.counters.bad_messages, 1);
         let max = self.node.config.max_errors_per_session;
         let Some(connection) = self.connections.get_mut(index as usize) else { return };
         connection.errors += 1;
@@ -184,7 +184,7 @@ impl Shard {
         if connection.allowance < 0.0 {
             connection.paused = true;
             let wait = (-connection.allowance / per_ms).ceil().max(1.0) as u64;
-            self.arm_at(index, now + wait);
+            self.wake_at(index, now + wait);
         }
     }
 
@@ -202,7 +202,7 @@ impl Shard {
             let earned = now.saturating_sub(connection.allowance_at) as f32 * per_ms;
             if connection.allowance + earned < 0.0 {
                 let wait = (-(connection.allowance + earned) / per_ms).ceil().max(1.0) as u64;
-                self.arm_at(index, now + wait);
+                self.wake_at(index, now + wait);
                 return;
             }
         }
@@ -216,7 +216,9 @@ impl Shard {
         let Some(connection) = self.connections.get_mut(index as usize) else { return };
         match (connection.state.phase(), &command) {
             (Phase::Closing, _) => return,
-            (Phase::Opening, Command::Hello(_)) if connection.session.is_none() => {}
+            _ if connection.ending => return,
+            (Phase::Opening, Command::Hello(_)) if connection.session.is_none() && !connection.busy => {}
+            (Phase::Opening, Command::Hello(_)) => return self.close_for(index, CloseCode::OutOfPlace),
             // The answer to a call is what a handler that is under way may be waiting for.
             (_, Command::Ack { .. } | Command::Pong | Command::Ping { .. }) => {}
             (Phase::Opening, _) if connection.session.is_none() && !connection.busy => {
@@ -239,6 +241,9 @@ impl Shard {
     pub(super) fn next_command(&mut self, index: u32) {
         while let Some(connection) = self.connections.get_mut(index as usize) {
             connection.busy = false;
+            if connection.ending {
+                return;
+            }
             let next = connection.desk.as_mut().and_then(|desk| desk.mailbox.pop_front());
             let paused = connection.paused;
             let Some(command) = next else {

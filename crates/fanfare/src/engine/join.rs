@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     JoinError, Notice, Position, RoomName,
-    broker::{BrokerError, HistoryQuery, Publication, PublicationKind, Topic},
+    broker::{BrokerError, HistoryQuery, Publication, PublicationKind, Target, Topic},
     engine::connection::Listed,
     node::{JoinReady, JoinRequest, Node, RoomChange, RoomEntry, ShardCommand, Slot, Verb},
     session::{Session, state::Phase},
@@ -102,6 +102,10 @@ impl Shard {
             self.rooms[room as usize].pending.push(pending);
             return self.attempt_join(index, entry, attempt);
         }
+        if pending.overflowed {
+            // What came before the acknowledgement is nothing that the session could miss.
+            pending.waiting.clear();
+        }
         self.go_live(index, room, entry, pending, ready);
     }
 
@@ -111,11 +115,13 @@ impl Shard {
         let connection = &mut self.connections[index as usize];
         let Some(session) = connection.session.clone() else { return };
         let there = &mut self.rooms[room as usize];
-        let first = there.members.is_empty() && entry.interest() == 1;
         connection.memberships.push(Membership { room, place: place_of(there.members.len()) });
         there.members.push(index);
         there.count_format(connection.format, true);
 
+        if let (Target::Inbox(_), Some(top)) = (&entry.topic.target, ready.top) {
+            session.note_inbox(top.epoch);
+        }
         let told_room = entry.topic.room_name();
         if let Some(name) = told_room {
             session.note_joined(name);
@@ -148,6 +154,11 @@ impl Shard {
         if let Some(answer) = request.answer {
             drop(answer.send(Ok(())));
         }
+        let first = {
+            let mut local = entry.local.lock();
+            local.members += 1;
+            local.members == 1
+        };
         if told_room.is_some() {
             if first {
                 self.node.observe(&entry.topic, &RoomChange::Occupied);
@@ -260,12 +271,17 @@ impl Shard {
         }
         let entry = self.rooms[room as usize].entry.clone();
         let session = self.connections[index as usize].session.as_ref().map(Session::id);
+        let vacated = {
+            let mut local = entry.local.lock();
+            local.members -= 1;
+            local.members == 0
+        };
         self.leave_entry(room, &entry);
         if entry.topic.room_name().is_some() {
             if let Some(session) = session {
                 self.node.observe(&entry.topic, &RoomChange::Left(session));
             }
-            if entry.interest() == 0 {
+            if vacated {
                 self.node.observe(&entry.topic, &RoomChange::Vacated);
             }
         }
@@ -299,6 +315,11 @@ impl Shard {
     }
 
     fn already_there(&mut self, index: u32, topic: &Topic, request: JoinRequest) {
+        if request.since.is_some() || request.history.is_some() {
+            // The past is behind the live messages already; `history` reads it.
+            let reject = crate::Reject::new("already_joined", "the session is in this room: ask for its history");
+            return self.join_failed(index, topic, request, JoinError::Refused(reject));
+        }
         if let (Some(room), true) = (topic.room_name(), request.id.is_some()) {
             self.tell(index, &Notice::Joined { id: request.id, room, position: None, recovered: true });
         }

@@ -12,7 +12,8 @@ use super::{
     shard::Shard,
 };
 use crate::{
-    CloseCode, Connected, DisconnectReason, Hello, Notice, Payload, Refusal, Reject, Resume, ResumeToken, SessionId,
+    CloseCode, Connected, DisconnectReason, Hello, Notice, Payload, Position, Refusal, Reject, Resume, ResumeToken,
+    SessionId,
     broker::Topic,
     handler::{Outcome, guard},
     node::{Admitted, Arrival, ConnectionWaker, JoinRequest, Lost, Node, Resumable, Revived, ShardCommand},
@@ -44,6 +45,7 @@ impl Shard {
             blocked: false,
             paused: false,
             busy: false,
+            ending: false,
             told_outbox: false,
             joining: 0,
             deaf: false,
@@ -239,15 +241,15 @@ impl Shard {
             return;
         }
         let inbox = Topic::inbox(session.namespace().clone(), session.id());
-        let Some(Revived { rooms, cursors, .. }) = revived else {
+        let Some(Revived { rooms, cursors, inbox_epoch, .. }) = revived else {
             // All of a new inbox: what the connect handlers send may be in the log before the broker is subscribed.
             self.join(index, session, &inbox, JoinRequest { history: Some(u32::MAX), ..JoinRequest::default() });
             return;
         };
         add(&self.node.counters.resumed, 1);
-        // Somebody who never got anything has no place to name: then all that is kept was missed.
-        let all = cursors.inbox.is_none().then_some(u32::MAX);
-        self.join(index, session, &inbox, JoinRequest { since: cursors.inbox, history: all, ..JoinRequest::default() });
+        // Somebody who never got anything has no place to name: everything since the inbox began was missed.
+        let since = cursors.inbox.or(inbox_epoch.map(|epoch| Position::new(epoch, 0)));
+        self.join(index, session, &inbox, JoinRequest { since, ..JoinRequest::default() });
         for room in rooms {
             let since = cursors.rooms.iter().find(|(name, _)| *name == room).map(|(_, position)| *position);
             let request = JoinRequest { by_client: true, restores: true, since, ..JoinRequest::default() };
@@ -303,7 +305,10 @@ impl Shard {
 
     /// Ends a connection with a code's standard reason, at the end of the current step.
     pub(super) fn close_for(&mut self, index: u32, code: CloseCode) {
-        self.to_close.push((index, code));
+        if let Some(connection) = self.connections.get_mut(index as usize) {
+            connection.ending = true;
+            self.to_close.push((index, code));
+        }
     }
 
     /// Ends a connection: nothing more is carried out for it, what waits still goes out, then the close frame.
@@ -371,12 +376,7 @@ impl Shard {
             }
         }
         if let Some(token) = connection.resume_token.take() {
-            let lost = why.is_resumable().then(|| Lost {
-                id: session.id(),
-                namespace: session.namespace().clone(),
-                user: session.user_id(),
-                rooms: session.rooms(),
-            });
+            let lost = why.is_resumable().then(|| lost_of(&session));
             let config = &self.node.config;
             self.node.resumables.end(
                 &token,
@@ -397,6 +397,7 @@ impl Shard {
     pub(super) fn doom(&mut self, index: u32, why: DisconnectReason) {
         if let Some(connection) = self.connections.get_mut(index as usize) {
             connection.transport = None;
+            connection.ending = true;
             self.doomed.push((index, why));
         }
     }
@@ -480,13 +481,12 @@ async fn revive(
     handshake: &Handshake,
     cursors: Resume,
 ) -> Result<Revived, &'static str> {
-    let lost = match node.resumables.take(&cursors.token, Instant::now()) {
+    let lost = match node.resumables.take(&cursors.token, identity.user_id(), handshake.namespace(), Instant::now()) {
         None => return Err("unknown_token"),
         Some(Resumable::Lost(lost, _)) => lost,
         Some(Resumable::Live(old)) => {
             // Its connection is dead and nobody noticed yet, or it is a thief's: either way there is only one session.
-            let lost =
-                Lost { id: old.id(), namespace: old.namespace().clone(), user: old.user_id(), rooms: old.rooms() };
+            let lost = lost_of(&old);
             let (done, gone) = oneshot::channel();
             node.shard(old.slot().shard).push(ShardCommand::Supersede { slot: old.slot(), done });
             // An error means that its shard is gone, and the session with it.
@@ -494,8 +494,15 @@ async fn revive(
             lost
         }
     };
-    if lost.user.as_ref() != identity.user_id() || lost.namespace != *handshake.namespace() {
-        return Err("another_user");
+    Ok(Revived { id: lost.id, rooms: lost.rooms, inbox_epoch: lost.inbox_epoch, cursors })
+}
+
+fn lost_of(session: &Session) -> Lost {
+    Lost {
+        id: session.id(),
+        namespace: session.namespace().clone(),
+        user: session.user_id(),
+        rooms: session.rooms(),
+        inbox_epoch: session.inbox_epoch(),
     }
-    Ok(Revived { id: lost.id, rooms: lost.rooms, cursors })
 }

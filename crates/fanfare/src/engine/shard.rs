@@ -77,16 +77,13 @@ pub(super) struct Shard {
     pub(super) stopped: bool,
 }
 
-/// Counted in this turn, added to the hub's counters at its end.
+/// What happens often: counted in this turn, added to the hub's counters at its end.
 #[derive(Default)]
 pub(super) struct Counted {
     pub(super) messages_in: u64,
     pub(super) deliveries: u64,
     pub(super) dropped: u64,
     pub(super) gaps: u64,
-    pub(super) slow_closed: u64,
-    pub(super) ping_timeouts: u64,
-    pub(super) bad_messages: u64,
 }
 
 /// Size of the memory that all connections of a shard are read through: one read of a busy socket, and the largest message
@@ -322,17 +319,13 @@ impl Shard {
 
     /// Adds what this turn counted to the hub's counters.
     pub(super) fn settle_counters(&mut self) {
-        let Counted { messages_in, deliveries, dropped, gaps, slow_closed, ping_timeouts, bad_messages } =
-            std::mem::take(&mut self.counted);
+        let Counted { messages_in, deliveries, dropped, gaps } = std::mem::take(&mut self.counted);
         let counters = &self.node.counters;
         for (counter, count) in [
             (&counters.messages_in, messages_in),
             (&counters.deliveries, deliveries),
             (&counters.dropped, dropped),
             (&counters.gaps, gaps),
-            (&counters.slow_closed, slow_closed),
-            (&counters.ping_timeouts, ping_timeouts),
-            (&counters.bad_messages, bad_messages),
         ] {
             if count > 0 {
                 add(counter, count);

@@ -8,6 +8,7 @@ use super::{Surroundings, shard::Shard};
 use crate::{
     CloseCode, DisconnectReason, Notice,
     node::{ShardCommand, ShardHandle},
+    observe::add,
     session::state::{Due, Millis, Phase},
 };
 
@@ -98,11 +99,15 @@ impl Shard {
     fn run_timers(&mut self) {
         while let Some((index, generation)) = self.timers.pop_due(self.now) {
             let Some(connection) = self.connections.get_mut(index as usize) else { continue };
-            if connection.generation != generation || connection.armed > self.now {
+            if connection.generation != generation {
                 continue;
             }
-            connection.armed = Millis::MAX;
+            if connection.armed <= self.now {
+                connection.armed = Millis::MAX;
+            }
             if connection.paused {
+                // Whom we do not read we cannot hear.
+                connection.state.handle_heard(self.now);
                 self.resume_reading(index);
             }
             while let Some(due) =
@@ -125,11 +130,9 @@ impl Shard {
         }
     }
 
-    /// As [`arm`](Self::arm), but for a moment that the state knows nothing of.
-    pub(super) fn arm_at(&mut self, index: u32, at: Millis) {
-        let Some(connection) = self.connections.get_mut(index as usize) else { return };
-        if at < connection.armed {
-            connection.armed = at;
+    /// Has the connection looked at again at a moment that its state knows nothing of.
+    pub(super) fn wake_at(&mut self, index: u32, at: Millis) {
+        if let Some(connection) = self.connections.get(index as usize) {
             self.timers.insert(at, (index, connection.generation));
         }
     }
@@ -139,7 +142,7 @@ impl Shard {
             Due::HandshakeTimeout => self.close_for(index, CloseCode::HandshakeTimeout),
             Due::Ping => self.ping(index),
             Due::PingTimeout => {
-                self.counted.ping_timeouts += 1;
+                add(&self.node.counters.ping_timeouts, 1);
                 // A mute peer gets no time to answer a close.
                 self.close_for(index, CloseCode::PingTimeout);
                 self.flush_one(index);

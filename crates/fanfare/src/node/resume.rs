@@ -8,12 +8,14 @@ use std::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::{Namespace, ResumeToken, RoomName, SessionId, session::Session};
+use crate::{Epoch, Namespace, ResumeToken, RoomName, SessionId, session::Session};
 
 /// A lost session that goes on with a new connection.
 pub(crate) struct Revived {
     pub(crate) id: SessionId,
     pub(crate) rooms: Vec<RoomName>,
+    /// The epoch that its inbox began in.
+    pub(crate) inbox_epoch: Option<Epoch>,
     /// Where the client was last, as it says.
     pub(crate) cursors: crate::Resume,
 }
@@ -24,6 +26,7 @@ pub(crate) struct Lost {
     pub(crate) namespace: Namespace,
     pub(crate) user: Option<Arc<str>>,
     pub(crate) rooms: Vec<RoomName>,
+    pub(crate) inbox_epoch: Option<Epoch>,
 }
 
 /// What a token stands for.
@@ -71,9 +74,23 @@ impl Resumables {
         inner.lost_count += 1;
     }
 
-    /// Takes what the token stands for. Of two that ask, one gets it.
-    pub(crate) fn take(&self, token: &ResumeToken, now: Instant) -> Option<Resumable> {
+    /// Takes what the token stands for, if it is this user's. Of two that ask, one gets it; a stranger gets nothing and
+    /// spoils nothing.
+    pub(crate) fn take(
+        &self,
+        token: &ResumeToken,
+        user: Option<&Arc<str>>,
+        namespace: &Namespace,
+        now: Instant,
+    ) -> Option<Resumable> {
         let mut inner = self.inner.lock();
+        let is_theirs = match inner.by_token.get(token)? {
+            Resumable::Live(session) => session.user_id().as_ref() == user && session.namespace() == namespace,
+            Resumable::Lost(lost, _) => lost.user.as_ref() == user && lost.namespace == *namespace,
+        };
+        if !is_theirs {
+            return None;
+        }
         let resumable = inner.by_token.remove(token)?;
         if let Resumable::Lost(_, until) = &resumable {
             inner.lost_count -= 1;

@@ -29,6 +29,8 @@ pub(crate) struct RoomEntry {
 pub(crate) struct RoomLocal {
     /// Sessions of each shard that are in the room or on their way into it.
     pub(crate) interest: SmallVec<[u32; 4]>,
+    /// Sessions that are in the room.
+    pub(crate) members: u32,
     /// The last place that went to the shards.
     pub(crate) last: Option<Position>,
     /// Deliveries held back while the log is read again. `None`: nothing is missing.
@@ -45,6 +47,7 @@ impl RoomEntry {
             policy,
             local: Mutex::new(RoomLocal {
                 interest: SmallVec::from_elem(0, shards),
+                members: 0,
                 last: None,
                 repair: None,
                 dead: false,

@@ -162,10 +162,11 @@ impl ShardHandle {
     /// Queues a command. Only commands that the callers bound themselves come here without [`admit`](Self::admit): one
     /// answer for each request, one close for each session.
     pub(crate) fn push(&self, command: ShardCommand) {
+        let mut queue = self.queue.lock();
+        // Under the lock: `close` empties the queue under it, and nothing may come after.
         if self.closed.load(Ordering::Acquire) {
             return;
         }
-        let mut queue = self.queue.lock();
         queue.push(command);
         self.queued.store(queue.len(), Ordering::Release);
         drop(queue);
@@ -230,9 +231,13 @@ impl ShardHandle {
 
     /// Nothing is taken any more; what is queued is dropped, and with it every answer that somebody waits for.
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        drop(std::mem::take(&mut *self.queue.lock()));
-        self.queued.store(0, Ordering::Release);
+        let left = {
+            let mut queue = self.queue.lock();
+            self.closed.store(true, Ordering::Release);
+            self.queued.store(0, Ordering::Release);
+            std::mem::take(&mut *queue)
+        };
+        drop(left);
         self.space.notify_waiters();
     }
 

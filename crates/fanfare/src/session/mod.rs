@@ -9,7 +9,7 @@ use std::{
     fmt,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -22,7 +22,8 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::{
-    CallError, CloseCode, Event, EventName, JoinError, NameError, Namespace, Payload, RoomName, SendToError, SessionId,
+    CallError, CloseCode, Epoch, Event, EventName, JoinError, NameError, Namespace, Payload, RoomName, SendToError,
+    SessionId,
     broker::{Publication, PublicationKind, Topic},
     event::decode,
     node::{JoinRequest, Node, ShardCommand, Slot},
@@ -48,6 +49,8 @@ struct SessionShared {
     /// Written by the shard at the end of each flush.
     outbox_bytes: AtomicUsize,
     next_call: AtomicU64,
+    /// The epoch of the inbox, once it is known. Changes only when its log was lost.
+    inbox_epoch: OnceLock<Epoch>,
     identity: RwLock<Arc<Identity>>,
     peer_addr: Option<SocketAddr>,
     handshake: Mutex<Option<Arc<Handshake>>>,
@@ -74,6 +77,7 @@ impl Session {
             open: AtomicBool::new(false),
             outbox_bytes: AtomicUsize::new(0),
             next_call: AtomicU64::new(1),
+            inbox_epoch: OnceLock::new(),
             identity: RwLock::new(identity.shared()),
             peer_addr: handshake.peer_addr(),
             handshake: Mutex::new(Some(handshake)),
@@ -308,6 +312,14 @@ impl Session {
         if !keep {
             *self.0.handshake.lock() = None;
         }
+    }
+
+    pub(crate) fn inbox_epoch(&self) -> Option<Epoch> {
+        self.0.inbox_epoch.get().copied()
+    }
+
+    pub(crate) fn note_inbox(&self, epoch: Epoch) {
+        self.0.inbox_epoch.get_or_init(|| epoch);
     }
 
     pub(crate) fn set_outbox_bytes(&self, bytes: usize) {
