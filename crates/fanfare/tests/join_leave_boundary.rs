@@ -32,6 +32,9 @@ async fn what_is_published_while_permission_is_asked_comes_after_the_acknowledge
         })
         .build()
         .unwrap();
+    // Somebody is there already, so that the room lives while the permission is asked.
+    let bob = TestClient::connect(&hub).await;
+    hub.session(&bob.id()).unwrap().join("r").await.unwrap();
     for dial in Dial::forms() {
         let mut ann = dial.connect(&hub).await;
         ann.send(json!({"type": "join_room", "room": "r", "id": 1}));

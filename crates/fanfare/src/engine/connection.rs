@@ -39,6 +39,8 @@ pub(super) struct Connection {
     pub(super) told_outbox: bool,
     /// Joins under way.
     pub(super) joining: u16,
+    /// The peer said goodbye while commands of its were under way, with this code.
+    pub(super) goodbye: Option<u16>,
     /// The receiving half has ended.
     pub(super) deaf: bool,
     /// Scratch of the fan-out: the number of the last pass that treats this connection apart.

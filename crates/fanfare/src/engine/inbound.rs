@@ -129,10 +129,21 @@ impl Shard {
                 }
                 Received::Ping(payload) => self.pong(index, &payload),
                 Received::Pong => {}
-                Received::Close(code) => self.peer_closed(index, code),
+                Received::Close(code) => self.goodbye(index, code),
             }
         }
         self.received = received;
+    }
+
+    /// The peer said goodbye. What it asked before is carried out and answered first.
+    fn goodbye(&mut self, index: u32, code: u16) {
+        let Some(connection) = self.connections.get_mut(index as usize) else { return };
+        connection.deaf = true;
+        if connection.busy && connection.state.phase() == Phase::Open {
+            connection.goodbye = Some(code);
+        } else {
+            self.peer_closed(index, code);
+        }
     }
 
     /// A message that could not be understood: told to the sender, and counted against it.
@@ -247,6 +258,9 @@ impl Shard {
             let next = connection.desk.as_mut().and_then(|desk| desk.mailbox.pop_front());
             let paused = connection.paused;
             let Some(command) = next else {
+                if let Some(code) = connection.goodbye.take() {
+                    return self.peer_closed(index, code);
+                }
                 if paused {
                     self.resume_reading(index);
                 }

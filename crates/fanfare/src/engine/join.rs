@@ -392,6 +392,7 @@ struct Attempt {
     session: Session,
     entry: Arc<RoomEntry>,
     by_client: bool,
+    restores: bool,
     since: Option<Position>,
     history: Option<u32>,
 }
@@ -403,20 +404,21 @@ impl Attempt {
             session: session.clone(),
             entry: entry.clone(),
             by_client: request.by_client,
+            restores: request.restores,
             since: request.since,
             history: request.history,
         }
     }
 
     async fn run(self) -> Result<JoinReady, JoinError> {
-        let Self { node, session, entry, by_client, since, history } = self;
+        let Self { node, session, entry, by_client, restores, since, history } = self;
         if let (true, Some(room)) = (by_client, entry.topic.room_name()) {
             check(&session, room, Verb::Join).await.map_err(JoinError::Refused)?;
         }
         node.subscribe(&entry).await.map_err(JoinError::Broker)?;
         if !entry.keeps_history() || !node.offers.history {
             // Somebody who wants to go on where nothing is kept is told that it can't be known what is missing.
-            return Ok(JoinReady { top: None, entries: Vec::new(), complete: since.is_none() });
+            return Ok(JoinReady { top: None, entries: Vec::new(), complete: since.is_none() && !restores });
         }
         let wanted = match since {
             Some(_) => node.config.max_recovered_messages,

@@ -46,6 +46,7 @@ impl Shard {
             paused: false,
             busy: false,
             ending: false,
+            goodbye: None,
             told_outbox: false,
             joining: 0,
             deaf: false,

@@ -144,7 +144,7 @@ impl Shard {
             Due::PingTimeout => {
                 add(&self.node.counters.ping_timeouts, 1);
                 // A mute peer gets no time to answer a close.
-                self.close_for(index, CloseCode::PingTimeout);
+                self.close(index, CloseCode::PingTimeout, CloseCode::PingTimeout.reason(), None);
                 self.flush_one(index);
                 self.doom(index, DisconnectReason::Server(CloseCode::PingTimeout));
             }

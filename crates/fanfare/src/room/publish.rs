@@ -179,7 +179,7 @@ impl Publish {
                 Topic::everyone(self.namespace)
             }
         };
-        let history = self.node.policy(&topic).history;
+        let history = self.node.policy(&topic).history.filter(|_| publication.is_kept());
         let offered = match history {
             Some(_) => self.node.offers.level,
             None => Level::Accepted,
