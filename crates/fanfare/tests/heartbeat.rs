@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use fanfare::{CloseCode, Config, DisconnectReason, Handshake, Hub, HubBuilder, Identity, Payload, Refusal, Session, State};
+use fanfare::{
+    CloseCode, Config, DisconnectReason, Handshake, Hub, HubBuilder, Identity, Payload, Refusal, Session, State,
+};
 use fanfare_testkit::{Dial, Heard, TestClient, settle};
 use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until};

@@ -7,8 +7,8 @@ use std::{
 };
 
 use fanfare::{
-    CloseCode, Config, Handshake, Hub, Identity, Payload, Refusal, Reject, RoomChange, RoomName, RoomPolicy, SessionId,
-    Session, Verb, broker::Topic,
+    CloseCode, Config, Handshake, Hub, Identity, Payload, Refusal, Reject, RoomChange, RoomName, RoomPolicy, Session,
+    SessionId, Verb, broker::Topic,
 };
 use fanfare_testkit::{Dial, TestClient, settle};
 use serde_json::{Value, json};
@@ -33,8 +33,7 @@ async fn present(client: &mut TestClient, room: &str) -> Vec<String> {
     let answer = client.ask(json!({"type": "presence", "room": room})).await;
     let members = answer["members"].as_array().unwrap();
     assert_eq!(answer["total"], members.len());
-    let mut ids: Vec<String> =
-        members.iter().map(|member| member["clientId"].as_str().unwrap().to_owned()).collect();
+    let mut ids: Vec<String> = members.iter().map(|member| member["clientId"].as_str().unwrap().to_owned()).collect();
     ids.sort();
     ids
 }
@@ -124,10 +123,7 @@ async fn no_ghost_stays_behind_however_a_session_ended() {
 
 #[tokio::test(start_paused = true)]
 async fn a_large_room_does_not_announce_and_still_answers() {
-    let hub = Hub::builder()
-        .rooms(|_, _| RoomPolicy { announce_up_to: 3, ..RoomPolicy::default() })
-        .build()
-        .unwrap();
+    let hub = Hub::builder().rooms(|_, _| RoomPolicy { announce_up_to: 3, ..RoomPolicy::default() }).build().unwrap();
     let mut clients = Vec::new();
     for _ in 0..5 {
         let mut client = TestClient::connect_v1(&hub).await;

@@ -82,7 +82,8 @@ async fn what_a_policy_drops_is_told_with_its_exact_range() {
             assert_eq!(hub.stats().dropped, lost);
             let gaps: Vec<_> = ranges(&words).into_iter().filter(|(_, _, is_gap)| *is_gap).collect();
             assert_eq!(gaps.len(), 1, "a gap grows and is told once: {gaps:?}");
-            let newest = words.iter().filter_map(|word| word["content"].as_u64()).filter(|content| *content < 201).max();
+            let newest =
+                words.iter().filter_map(|word| word["content"].as_u64()).filter(|content| *content < 201).max();
             assert_eq!(newest == Some(200), overflow == Overflow::DropOldest, "{newest:?}");
             assert_eq!(hub.stats().sessions, 1);
         }

@@ -45,6 +45,8 @@ pub(super) struct PendingJoin {
     /// More came than may wait: the end of the join reads the log once more.
     pub(super) overflowed: bool,
     pub(super) attempts: u8,
+    /// Joins of the same session that the application asked for meanwhile. Bounded by its own tasks: each waits for its answer.
+    pub(super) followers: Vec<JoinRequest>,
 }
 
 /// What was published to a room in this turn, framed for one format.

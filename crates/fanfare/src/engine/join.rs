@@ -41,9 +41,10 @@ impl Shard {
             if self.membership(index, room).is_some() {
                 return self.already_there(index, topic, request);
             }
-            if self.rooms[room as usize].pending.iter().any(|pending| pending.connection == index) {
-                // Only the application can ask while a join is under way, and it asks for the same thing.
-                return self.join_again_later(session, topic, request);
+            let mut pending = self.rooms[room as usize].pending.iter_mut();
+            if let Some(pending) = pending.find(|pending| pending.connection == index) {
+                pending.followers.push(request);
+                return;
             }
         }
         if topic.room_name().is_some() && session.rooms().len() >= self.node.config.max_rooms_per_session {
@@ -59,6 +60,7 @@ impl Shard {
             waiting: Vec::new(),
             overflowed: false,
             attempts: 0,
+            followers: Vec::new(),
         });
         self.attempt_join(index, &entry, attempt);
     }
@@ -85,7 +87,8 @@ impl Shard {
             Ok(ready) => ready,
             Err(error) => {
                 self.leave_entry(room, entry);
-                return self.join_failed(index, &entry.topic, pending.request, error);
+                self.join_failed(index, &entry.topic, pending.request, error);
+                return self.follow(index, &entry.topic, pending.followers);
             }
         };
         if pending.overflowed && entry.keeps_history() {
@@ -106,7 +109,9 @@ impl Shard {
             // What came before the acknowledgement is nothing that the session could miss.
             pending.waiting.clear();
         }
+        let followers = std::mem::take(&mut pending.followers);
         self.go_live(index, room, entry, pending, ready);
+        self.follow(index, &entry.topic, followers);
     }
 
     fn go_live(&mut self, index: u32, room: u32, entry: &Arc<RoomEntry>, pending: PendingJoin, ready: JoinReady) {
@@ -329,13 +334,15 @@ impl Shard {
         self.release(index, request.holds_mailbox);
     }
 
-    fn join_again_later(&self, session: &Session, topic: &Topic, request: JoinRequest) {
-        let (slot, handle) = (session.slot(), self.handle.clone());
-        let Some(room) = topic.room_name().cloned() else { return };
-        self.node.runtime.spawn(async move {
-            tokio::task::yield_now().await;
-            handle.push(ShardCommand::Join { slot, room, request });
-        });
+    /// Looks at the joins that waited for one under way: it succeeded, and they have nothing to do, or it did not, and the
+    /// next of them tries.
+    fn follow(&mut self, index: u32, topic: &Topic, followers: Vec<JoinRequest>) {
+        for request in followers {
+            match self.connections[index as usize].session.clone() {
+                Some(session) => self.join(index, &session, topic, request),
+                None => self.refuse_join(request),
+            }
+        }
     }
 
     fn join_failed(&mut self, index: u32, topic: &Topic, request: JoinRequest, error: JoinError) {
