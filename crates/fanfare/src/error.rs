@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use crate::{BrokerError, CloseCode, ConfigError, NameError, Payload};
+use crate::{CloseCode, ConfigError, NameError, Payload};
 
 /// What a handler, a permission check or the hub answers instead of an acknowledgement: an `error` notice for the client.
 ///
@@ -372,4 +372,22 @@ impl DisconnectReason {
             Self::Server(code) => code.may_retry(),
         }
     }
+}
+
+/// Why a broker did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BrokerError {
+    /// This broker cannot do that at all.
+    #[error("the broker offers no {0}")]
+    NotOffered(&'static str),
+    /// It cannot be reached. Nothing happened.
+    #[error("the broker is unavailable")]
+    Unavailable,
+    /// It is overloaded. Nothing happened; try again later.
+    #[error("the broker is full")]
+    Full,
+    /// The connection broke or the time ran out before the answer came: it may or may not have happened.
+    #[error("the outcome is unknown")]
+    Unknown,
 }

@@ -31,10 +31,11 @@ mod engine;
 
 mod hub;
 
-pub use broker::{BrokerError, Level, Receipt};
+pub use broker::{Level, Receipt};
 pub use config::{Config, ConfigError, History, InboundRate, Origins, Overflow, RoomPolicy};
 pub use error::{
-    BuildError, CallError, DisconnectReason, JoinError, PublishError, QueryError, Refusal, Reject, SendToError,
+    BrokerError, BuildError, CallError, DisconnectReason, JoinError, PublishError, QueryError, Refusal, Reject,
+    SendToError,
 };
 pub use event::Event;
 pub use fanfare_macros::Event;

@@ -15,7 +15,7 @@ use fanfare::{
 };
 use fanfare_testkit::{Dial, Heard, TestClient, settle};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// Lets in whose token is a name in lower case; `later` where no token came with the handshake.
 fn builder(later: bool) -> HubBuilder {

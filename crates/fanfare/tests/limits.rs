@@ -193,7 +193,7 @@ async fn one_address_has_so_many_connections_and_no_more_but_for_this_machine() 
             open.push(Dial::plain().from(address.parse().unwrap()).connect(&hub).await);
         }
         let third = Dial::plain().from(same[2].parse().unwrap());
-        assert_eq!(third.clone().open(&hub).await.map(drop), Err(Refusal::Full));
+        assert_eq!(third.clone().open(&hub).await.map(drop), Err(Refusal::TooManyFromAddress));
         open.push(Dial::plain().from(other.parse().unwrap()).connect(&hub).await);
         open.remove(0);
         settle().await;

@@ -27,6 +27,7 @@ use smallvec::SmallVec;
 
 use crate::{History, Member, Position, SessionId};
 
+pub use crate::error::BrokerError;
 pub use envelope::EnvelopeError;
 pub use memory::{MemoryBroker, MemoryBus, MemoryOptions};
 pub use publication::{Publication, PublicationKind};
@@ -228,21 +229,3 @@ pub struct HistoryEntry {
 
 /// Session ids that a publication leaves out; mostly one, the publisher.
 pub type Except = SmallVec<[SessionId; 1]>;
-
-/// Why a broker did not do what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BrokerError {
-    /// This broker cannot do that at all.
-    #[error("the broker offers no {0}")]
-    NotOffered(&'static str),
-    /// It cannot be reached. Nothing happened.
-    #[error("the broker is unavailable")]
-    Unavailable,
-    /// It is overloaded. Nothing happened; try again later.
-    #[error("the broker is full")]
-    Full,
-    /// The connection broke or the time ran out before the answer came: it may or may not have happened.
-    #[error("the outcome is unknown")]
-    Unknown,
-}
