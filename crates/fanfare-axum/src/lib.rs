@@ -28,7 +28,7 @@
 //! use fanfare_axum::FanfareUpgrade;
 //!
 //! async fn ws(upgrade: FanfareUpgrade, Path(tenant): Path<String>, State(hub): State<Hub>) -> Result<Response, &'static str> {
-//!     let namespace = Namespace::new(&format!("/{tenant}")).map_err(|_| "no such tenant")?;
+//!     let namespace = Namespace::new(format!("/{tenant}")).map_err(|_| "no such tenant")?;
 //!     Ok(upgrade.namespace(namespace).accept(&hub).await)
 //! }
 //! # let _: axum::Router<Hub> = axum::Router::new().route("/{tenant}/ws", axum::routing::get(ws));
@@ -60,7 +60,8 @@
 //!   101 through.
 //!
 //! # What it does not do
-//! WebSocket over HTTP/2 (RFC 8441) is refused with 501. Browsers use it only if the server announces it.
+//! WebSocket over HTTP/2 (RFC 8441) is refused with 501. Browsers try it only on connections whose server announces it, which
+//! `axum::serve` does as soon as axum's feature `http2` is on: leave it off where browsers connect to WebSockets over TLS.
 
 mod transport;
 mod upgrade;

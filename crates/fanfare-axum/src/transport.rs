@@ -95,3 +95,91 @@ fn decoder_config(max_message_bytes: usize) -> Arc<DecoderConfig> {
         _ => last.insert(Arc::new(DecoderConfig { max_message_bytes, ..DecoderConfig::default() })).clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::net::Ipv4Addr;
+
+    use axum::{Extension, Router, http::StatusCode, routing::get, serve::ListenerExt};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+        sync::mpsc,
+    };
+
+    use super::*;
+
+    /// A route that upgrades to nothing, and reports the upgrade.
+    fn app() -> (Router, mpsc::Receiver<Upgraded>) {
+        let (sender, upgrades) = mpsc::channel(1);
+        let upgrade = move |Extension(on_upgrade): Extension<OnUpgrade>| {
+            let sender = sender.clone();
+            async move {
+                tokio::spawn(async move { sender.send(on_upgrade.await.unwrap()).await.unwrap() });
+                (StatusCode::SWITCHING_PROTOCOLS, [("connection", "upgrade"), ("upgrade", "test")])
+            }
+        };
+        (Router::new().route("/", get(upgrade)), upgrades)
+    }
+
+    async fn bound() -> (TcpListener, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (listener, client)
+    }
+
+    /// Asks for the upgrade with five bytes behind the request, and returns what came of it.
+    async fn upgraded(client: &mut TcpStream, upgrades: &mut mpsc::Receiver<Upgraded>) -> Upgraded {
+        let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: test\r\n\r\nfirst";
+        client.write_all(request).await.unwrap();
+        let mut status = [0; 12];
+        client.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 101");
+        upgrades.recv().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_socket_is_recovered_with_the_bytes_that_came_with_the_request() {
+        let (app, mut upgrades) = app();
+        let (listener, mut client) = bound().await;
+        tokio::spawn(axum::serve(listener, app.clone()).into_future());
+        let (stream, read_buf) = recover::<TcpStream>(upgraded(&mut client, &mut upgrades).await).unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), client.local_addr().unwrap());
+        assert_eq!(read_buf, "first");
+
+        let (listener, mut client) = bound().await;
+        tokio::spawn(axum::serve(listener.tap_io(|_| {}), app.clone()).into_future());
+        let (_, read_buf) = recover::<TcpStream>(upgraded(&mut client, &mut upgrades).await).unwrap();
+        assert_eq!(read_buf, "first");
+
+        let (listener, mut client) = bound().await;
+        tokio::spawn(async move {
+            let io = TokioIo::new(listener.accept().await.unwrap().0);
+            let service = hyper_util::service::TowerToHyperService::new(app);
+            hyper::server::conn::http1::Builder::new().serve_connection(io, service).with_upgrades().await
+        });
+        let (_, read_buf) = recover::<TcpStream>(upgraded(&mut client, &mut upgrades).await).unwrap();
+        assert_eq!(read_buf, "first");
+    }
+
+    #[tokio::test]
+    async fn a_stream_of_another_kind_comes_back_untouched() {
+        let (app, mut upgrades) = app();
+        let (listener, mut client) = bound().await;
+        tokio::spawn(axum::serve(listener, app).into_future());
+        let upgraded = upgraded(&mut client, &mut upgrades).await;
+        let upgraded = recover::<tokio::io::DuplexStream>(upgraded).unwrap_err();
+        let mut first = [0; 5];
+        TokioIo::new(upgraded).read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"first");
+    }
+
+    #[test]
+    fn connections_share_the_limits_of_their_hub() {
+        let config = decoder_config(1234);
+        assert_eq!(config.max_message_bytes, 1234);
+        assert!(Arc::ptr_eq(&config, &decoder_config(1234)));
+        assert_eq!(decoder_config(99).max_message_bytes, 99);
+    }
+}

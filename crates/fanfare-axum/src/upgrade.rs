@@ -143,9 +143,9 @@ fn refused(refusal: &Refusal) -> Response {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     let retry_after = match refusal {
-        Refusal::Full | Refusal::ShuttingDown => Some(RETRY_AFTER),
         // Rounded up: a client that comes back early is refused again.
         Refusal::Rejected(reject) => reject.retry_after().map(|after| after.as_millis().div_ceil(1000) as u64),
+        _ if matches!(refusal.http_status(), 429 | 503) => Some(RETRY_AFTER),
         _ => None,
     };
     if let Some(seconds) = retry_after {

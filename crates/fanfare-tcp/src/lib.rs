@@ -59,6 +59,10 @@ pub fn websocket(hub: &Hub) -> Server<WebSocket> {
 ///
 /// Empty lines are ignored, and so is a line without its end when the peer closes. Lines are text: the application's raw bytes
 /// have no word here and are not sent.
+///
+/// # The end of the input
+/// In the plain form it is the peer's goodbye, as `printf … | nc -N` means it: what came before is carried out, the answers
+/// are sent, then `closing`. In version 1 it is a lost connection, whose session can be resumed.
 pub fn lines(hub: &Hub) -> Server<Lines> {
     Server::new(hub, Lines::new(hub))
 }
@@ -66,7 +70,8 @@ pub fn lines(hub: &Hub) -> Server<Lines> {
 /// Messages after their length: four bytes, big-endian, then so many bytes.
 ///
 /// Text and bytes are not told apart on this wire: all messages are text with the JSON protocols, all are bytes with
-/// MessagePack. With JSON the application's raw bytes have no word here and are not sent; MessagePack has one for them.
+/// MessagePack. With JSON the application's raw bytes have no word here and are not sent; MessagePack has one for them. Empty
+/// messages are ignored. The end of the input means the same as with [`lines`].
 pub fn length_prefixed(hub: &Hub) -> Server<LengthPrefixed> {
     Server::new(hub, LengthPrefixed::new(hub))
 }

@@ -8,7 +8,6 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
-    time::{MissedTickBehavior, interval},
 };
 
 use crate::{
@@ -17,8 +16,6 @@ use crate::{
     shedding::{SpareDescriptor, is_exhaustion},
 };
 
-/// How often the hub is asked whether it still takes connections.
-const READINESS_INTERVAL: Duration = Duration::from_millis(100);
 /// Peers that are told at the same time that there is no place for them. More would be a way around the bound on connections.
 const MAX_REFUSALS: usize = 64;
 /// How often a silent peer is probed once TCP has doubts.
@@ -30,10 +27,11 @@ pub(crate) async fn serve<W: Wire>(server: Server<W>, listener: TcpListener) {
     let mut spare = SpareDescriptor::new();
     let mut opening = JoinSet::new();
     let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
-    let mut readiness = interval(READINESS_INTERVAL);
-    readiness.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while server.hub.is_ready() {
+    let draining = server.hub.draining();
+    tokio::pin!(draining);
+    loop {
         tokio::select! {
+            () = &mut draining => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer_addr)) => greet(&server, stream, peer_addr, &refusals, &mut opening),
                 Err(error) if is_exhaustion(&error) => {
@@ -44,7 +42,6 @@ pub(crate) async fn serve<W: Wire>(server: Server<W>, listener: TcpListener) {
                 Err(error) => tracing::debug!(%error, ?address, "not accepted"),
             },
             Some(_) = opening.join_next() => {}
-            _ = readiness.tick() => {}
         }
     }
     // Connections in their handshake end here: the drain must not wait for peers that may be silent.
@@ -91,7 +88,8 @@ fn log(error: &AcceptError, peer_addr: SocketAddr) {
 
 /// Prepares a TCP connection for a wire on which TCP itself has to find dead peers: no delay for small writes, and an end for
 /// a peer that acknowledged nothing for `ping_interval + ping_timeout`, be it data (TCP_USER_TIMEOUT, RFC 5482; on Linux
-/// and Android) or keepalive probes (RFC 9293, section 3.8.4).
+/// and Android) or keepalive probes (RFC 9293, section 3.8.4). A peer that takes nothing for so long while something waits for
+/// it counts as dead too.
 ///
 /// [`Server::serve`] does this where it is needed.
 ///

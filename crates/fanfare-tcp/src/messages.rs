@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use fanfare::{
-    Handshake, Hub, Namespace, Notice, Refusal, Reservation,
+    CloseCode, Handshake, Hub, Namespace, Notice, Refusal, Reservation,
     protocol::{Native, Protocol},
     transport::{Framing, MessageKind},
 };
@@ -151,15 +151,14 @@ impl Bare {
         P: Splitter + Sync + Unpin,
     {
         let handshake = Handshake::new(self.name).with_peer_addr(peer_addr).with_secure(self.secure);
-        let mut place = Some(place);
-        match admit(hub, handshake, &mut place).await {
+        match admit(hub, place, handshake).await {
             Ok(admission) => {
                 let versioned = self.protocol.client_opens();
                 let transport = ByteTransport::new(stream, splitter, self.name, peer_addr, versioned);
                 hub.accept(admission, transport, self.protocol);
                 Ok(())
             }
-            Err(refusal) => {
+            Err((refusal, _place)) => {
                 self.refuse(&splitter, stream, &refusal).await;
                 Err(AcceptError::Refused(refusal))
             }
@@ -185,16 +184,21 @@ impl Bare {
     /// An `error` and a `closing` notice, as the hub tells them to a session that it refuses later.
     fn refusal(&self, framing: &dyn Framing, refusal: &Refusal) -> Vec<u8> {
         let code = refusal.close_code();
-        let word = if code == fanfare::CloseCode::Unauthorized { "unauthorized" } else { "unavailable" };
-        let notices = [
-            Notice::Error { id: None, code: word, message: refusal.message(), retry_after: None, data: None },
-            Notice::Closing { code, reason: code.reason(), retry_after: None },
-        ];
+        let word = if code == CloseCode::Unauthorized { "unauthorized" } else { "unavailable" };
+        let error = match refusal {
+            Refusal::Rejected(reject) => Notice::Error {
+                id: None,
+                code: reject.code(),
+                message: reject.message(),
+                data: reject.data(),
+                retry_after: reject.retry_after().map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            },
+            _ => Notice::Error { id: None, code: word, message: refusal.message(), data: None, retry_after: None },
+        };
         let encoding = self.protocol.encoding();
         let mut bytes = Vec::new();
-        for notice in &notices {
-            let mut scratch = Vec::new();
-            encoding.encode(&Namespace::default(), notice, &mut scratch, &mut |kind, message| {
+        for notice in [error, Notice::Closing { code, reason: code.reason(), retry_after: None }] {
+            encoding.encode(&Namespace::default(), &notice, &mut Vec::new(), &mut |kind, message| {
                 framing.frame(kind, message, &mut bytes);
             });
         }

@@ -117,18 +117,16 @@ impl<W: Wire> Server<W> {
     }
 }
 
-/// Asks the hub. `place` is given up for the one that comes with the admission, and taken again where the peer still has to
-/// read why it was refused, because until then it counts.
+/// Asks the hub whether a connection may come in. A refused one gets a place again, because it counts until its peer has
+/// read why; the caller holds on to it.
 pub(crate) async fn admit(
     hub: &Hub,
+    place: Reservation,
     handshake: Handshake,
-    place: &mut Option<Reservation>,
-) -> Result<Admission, Refusal> {
+) -> Result<Admission, (Refusal, Option<Reservation>)> {
     let address = handshake.peer_addr().map(|address| address.ip());
-    *place = None;
-    let admitted = hub.admit(handshake).await;
-    if admitted.is_err() {
-        *place = hub.reserve(address).ok();
-    }
-    admitted
+    place.admit(handshake).await.map_err(|refusal| {
+        let place = if hub.is_ready() { hub.reserve(address).ok() } else { None };
+        (refusal, place)
+    })
 }

@@ -70,18 +70,21 @@ impl sealed::Wire for WebSocket {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        // Out here, so that whoever is refused counts until the answer was read.
         let mut place = Some(place);
         let mut refused = None;
         let decide = async |request: Request<()>, upgrade: UpgradeRequest| {
             if self.path.as_deref().is_some_and(|path| path != request.uri().path()) {
                 return Err(response(StatusCode::NOT_FOUND, "nothing here"));
             }
-            match admit(hub, self.handshake_of(&request, peer_addr), &mut place).await {
+            let reserved = place.take().expect("a request is decided on once");
+            match admit(hub, reserved, self.handshake_of(&request, peer_addr)).await {
                 Ok(admission) => {
                     let subprotocol = upgrade.select(&Native::SUBPROTOCOLS);
                     Ok(Accepted { subprotocol: subprotocol.map(str::to_owned), carry: admission })
                 }
-                Err(refusal) => {
+                Err((refusal, kept)) => {
+                    place = kept;
                     let response = refusal_response(&refusal);
                     refused = Some(refusal);
                     Err(response)
@@ -89,7 +92,6 @@ impl sealed::Wire for WebSocket {
             }
         };
         let upgraded = handshake::accept(stream, &self.handshake, decide).await;
-        drop(place);
         let upgraded = upgraded.map_err(|error| refused.map_or_else(|| error.into(), AcceptError::Refused))?;
         let protocol = Native::of_subprotocol(upgraded.subprotocol.as_deref()).unwrap_or(Native::PLAIN);
         let mut transport =
@@ -114,8 +116,7 @@ impl WebSocket {
     /// The request in the shape that all transports share. Values that are not UTF-8 are left out.
     fn handshake_of(&self, request: &Request<()>, peer_addr: Option<SocketAddr>) -> Handshake {
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let shared =
-            Handshake::new("websocket").with_target(target).with_peer_addr(peer_addr).with_secure(self.secure);
+        let shared = Handshake::new("websocket").with_target(target).with_peer_addr(peer_addr).with_secure(self.secure);
         request.headers().iter().fold(shared, |shared, (name, value)| match std::str::from_utf8(value.as_bytes()) {
             Ok(value) => shared.with_header(name.as_str(), value),
             Err(_) => shared,
@@ -127,7 +128,7 @@ fn refusal_response(refusal: &Refusal) -> Response<String> {
     let status = StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = response(status, refusal.message());
     let seconds = match refusal {
-        Refusal::Full | Refusal::ShuttingDown => Some(RETRY_AFTER_SECONDS),
+        Refusal::Full | Refusal::TooManyFromAddress | Refusal::ShuttingDown => Some(RETRY_AFTER_SECONDS),
         // Rounded up: half a second is not "now".
         Refusal::Rejected(reject) => reject.retry_after().map(|after| after.as_millis().div_ceil(1000) as u64),
         _ => None,

@@ -11,6 +11,7 @@
 
 pub mod broker_contract;
 mod cluster;
+mod doc_snippets;
 mod pair;
 pub mod transport_contract;
 

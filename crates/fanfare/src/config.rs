@@ -232,7 +232,8 @@ pub enum Overflow {
     Conflate,
 }
 
-/// How a room behaves. Asked for once, when the room comes to life on this node.
+/// How a room behaves. Asked for when the room comes to life on this node, and for what is published to a room that nobody
+/// here is in: it must always answer the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "plain fields over a default are how users set knobs")]
 pub struct RoomPolicy {

@@ -39,7 +39,8 @@ const TOOLS: &[Tool] = &[
 ];
 
 /// Folders with a `package-lock.json` whose packages the tests use.
-const NODE_FOLDERS: &[&str] = &["examples/chat/tests/browser"];
+const NODE_FOLDERS: &[&str] =
+    &["examples/rooms/tests/javascript", "examples/chat/tests/browser", "crates/fanfare-socketio/tests/oracle"];
 
 /// Packages that `test --fast` leaves out, because their tests start a browser.
 const LEFT_OUT_WHEN_FAST: &[&str] = &["chat"];

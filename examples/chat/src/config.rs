@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr, str::FromStr};
 
 use clap::{ArgAction, Parser, ValueEnum};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// A chat server: a web page, WebSocket clients, and lines of JSON.
 #[derive(Debug, Clone, Parser)]
@@ -44,7 +44,7 @@ pub(crate) struct Config {
     pub(crate) allow_origin: Vec<Origin>,
 
     /// What is logged: error, warn, info, debug or trace, also by module, such as info,fanfare=debug
-    #[arg(long, env = "CHAT_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    #[arg(long, env = "CHAT_LOG_LEVEL", value_name = "LEVEL", default_value = "info", value_parser = log_level)]
     pub(crate) log_level: Targets,
 
     /// How it is logged
@@ -98,7 +98,8 @@ impl FromStr for Origin {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
         let is_host = |host: &str| {
-            !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']'))
+            !host.is_empty()
+                && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']'))
         };
         if text == "*" || is_host(host) {
             Ok(Self(text.to_ascii_lowercase()))
@@ -106,6 +107,13 @@ impl FromStr for Origin {
             Err("an origin is such as https://example.org, without a path, or `*`")
         }
     }
+}
+
+/// Refuses a word alone that is no level: it would be taken for a module, and everything but it would be silent.
+fn log_level(text: &str) -> Result<Targets, &'static str> {
+    let known = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
+    let targets = text.split(',').all(known).then(|| text.parse().ok()).flatten();
+    targets.ok_or("a level is error, warn, info, debug, trace or off, also by module, such as info,fanfare=debug")
 }
 
 /// How it is logged.

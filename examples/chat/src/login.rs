@@ -136,8 +136,8 @@ pub(crate) async fn login(
     let failed = |status, code, message: String| (status, Json(Failed { code, message }));
     let Json(Name { username }) =
         body.map_err(|rejection| failed(rejection.status(), "malformed", rejection.body_text()))?;
-    let username = check(&username)
-        .map_err(|rule| failed(StatusCode::UNPROCESSABLE_ENTITY, "bad_username", rule.to_owned()))?;
+    let username =
+        check(&username).map_err(|rule| failed(StatusCode::UNPROCESSABLE_ENTITY, "bad_username", rule.to_owned()))?;
     let user = login.user(username);
     Ok(Json(LoggedIn { token: login.sign(user.clone(), SystemTime::now()), user }))
 }
@@ -167,7 +167,7 @@ mod tests {
         let (login, other) = (Login::new(b"one", true), Login::new(b"two", true));
         let now = SystemTime::now();
         let token = login.sign(login.user("Ada"), now);
-        let day = |hours| now + Duration::from_secs(hours * 3600);
+        let day = |hours: u64| now + Duration::from_secs(hours * 3600);
         assert_eq!(login.verify(&token, day(23)).unwrap().user.username, "Ada");
         assert!(login.verify(&token, day(24)).is_none());
         assert!(other.verify(&token, now).is_none());

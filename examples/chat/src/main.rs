@@ -1,47 +1,47 @@
 //! The reference chat server: a page, WebSocket and line clients in the same rooms, and messages that are kept.
 
 mod config;
+mod http;
 mod login;
 mod page;
 mod rooms;
 mod store;
 
-use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
-
-use axum::{
-    Router,
-    extract::{FromRef, State},
-    http::{HeaderValue, Method, StatusCode, header},
-    routing::{get, post},
+use std::{
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    process::ExitCode,
+    time::Duration,
 };
+
+use axum_server::Handle;
 use clap::Parser;
-use config::{Config, Listen, LogFormat};
-use fanfare::{Drain, Hub, Origins};
+use config::{Config, Listen, LogFormat, Origin};
+use fanfare::{Drain, Origins};
 use login::Login;
 use store::Store;
-use tokio::{net::TcpListener, sync::watch, time::timeout};
-use tower_http::cors::CorsLayer;
+use tokio::{net::TcpListener, time::timeout};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How the server stops: clients are told over a second, come back within two, and nobody is waited for beyond five.
 const DRAIN: Drain =
     Drain { pace: Duration::from_secs(1), spread: Duration::from_secs(2), limit: Duration::from_secs(5) };
-/// Time for what else has to end: requests under way, the database.
-const ENDING: Duration = Duration::from_secs(2);
+/// Time for each of what else has to end: requests under way, the database.
+const ENDING: Duration = Duration::from_secs(1);
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
     #[error("cannot listen on {address} ({flag}): {error}")]
     Listen { flag: &'static str, address: SocketAddr, error: io::Error },
-    #[error("cannot open the database: {0}")]
+    #[error("cannot open the database (--database): {0}")]
     Database(sqlx::Error),
     #[error("cannot build the hub: {0}")]
     Hub(#[from] fanfare::BuildError),
     #[error("the system has no randomness for a secret: {0}")]
     Randomness(getrandom::Error),
-    #[error("cannot wait for signals: {0}")]
-    Signals(io::Error),
+    #[error("the system refuses a thread or a signal: {0}")]
+    System(io::Error),
 }
 
 fn main() -> ExitCode {
@@ -56,15 +56,11 @@ fn main() -> ExitCode {
         }
         Err(help) => help.exit(),
     };
-    let served = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(StartError::Signals)
-        .and_then(|runtime| runtime.block_on(serve(config)));
-    match served {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(StartError::System);
+    match runtime.and_then(|runtime| runtime.block_on(serve(config))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The cause of a database's error may be of several lines.
+            // What a database says may be of several lines.
             eprintln!("chat: {}", error.to_string().lines().map(str::trim).collect::<Vec<_>>().join("; "));
             ExitCode::FAILURE
         }
@@ -73,113 +69,64 @@ fn main() -> ExitCode {
 
 /// Starts everything, serves until a signal, and stops gently.
 async fn serve(config: Config) -> Result<(), StartError> {
-    let stop = stop_signal().map_err(StartError::Signals)?;
-    // All of what can fail comes before the first line of the log, so that a failure is one line.
+    let stop = stop_signal().map_err(StartError::System)?;
+    // All that can fail comes before the first line of the log, so that a failure is one line.
     let http = listen("--http", config.http).await?;
     let ws = listen("--ws", config.ws).await?;
     let tcp = listen("--tcp", config.tcp).await?;
     let store = Store::open(&config.database).await.map_err(StartError::Database)?;
-    let login = Login::new(secret(&config, &store).await?.as_bytes(), config.guests);
-    let hub = rooms::hub(store.clone(), login.clone(), origins(&config))?;
-    log(config.log_level.clone(), config.log_format);
+    let login = Login::new(secret(config.secret.clone(), &store).await?.as_bytes(), config.guests);
+    let hub = rooms::hub(store.clone(), login.clone(), origins(&config.allow_origin))?;
+    log(config.log_level, config.log_format);
     tracing::info!(
-        http = address(&http),
-        ws = address(&ws),
-        tcp = address(&tcp),
+        http = address(http.as_ref()),
+        ws = address(ws.as_ref()),
+        tcp = address(tcp.as_ref()),
         guests = config.guests,
         "the chat server is ready"
     );
 
-    let (ended, end) = watch::channel(false);
-    if let Some(listener) = http {
-        let app = routes(&hub, &store, login, &config).into_make_service_with_connect_info::<SocketAddr>();
-        let server = axum::serve(listener, app).with_graceful_shutdown(has_ended(end.clone()));
-        // Held until it is done, so that `ended.closed()` below waits for requests under way.
-        tokio::spawn(async move {
-            if let Err(error) = server.await {
-                tracing::error!(%error, "the page is not served any more");
-            }
-            drop(end);
-        });
-    } else {
-        drop(end);
-    }
+    let handle = Handle::new();
+    let page = http.map(|listener| {
+        let routes = http::routes(&hub, &store, login, &config.allow_origin);
+        tokio::spawn(http::serve(listener, routes, handle.clone()))
+    });
     if let Some(listener) = ws {
-        tokio::spawn(fanfare_tcp::websocket(hub.clone()).serve(listener));
+        tokio::spawn(fanfare_tcp::websocket(&hub).serve(listener));
     }
     if let Some(listener) = tcp {
-        tokio::spawn(fanfare_tcp::lines(hub.clone()).serve(listener));
+        tokio::spawn(fanfare_tcp::lines(&hub).serve(listener));
     }
 
     stop.await;
     tracing::info!("stopping");
+    // The page is served meanwhile, so that `/readyz` can tell a load balancer.
     let drained = hub.drain(DRAIN).await;
-    ended.send_replace(true);
-    let quiet = timeout(ENDING, async {
-        ended.closed().await;
-        store.close().await;
-    });
-    let in_time = quiet.await.is_ok();
-    tracing::info!(told = drained.told, cut = drained.cut, in_time, "stopped");
+    handle.graceful_shutdown(Some(ENDING));
+    if let Some(page) = page {
+        // An error would be of a listener that is closed already.
+        let _ = page.await;
+    }
+    let saved = timeout(ENDING, store.close()).await.is_ok();
+    tracing::info!(told = drained.told, cut = drained.cut, saved, "stopped");
     Ok(())
 }
 
-/// What the HTTP handlers share.
-#[derive(Clone, FromRef)]
-struct Served {
-    hub: Hub,
-    store: Store,
-    login: Login,
-}
-
-fn routes(hub: &Hub, store: &Store, login: Login, config: &Config) -> Router {
-    Router::new()
-        .route("/login", post(login::login))
-        .layer(cross_origin(config))
-        .route("/ws", fanfare_axum::websocket(hub))
-        .route("/healthz", get(async || "alive\n"))
-        .route("/readyz", get(readiness))
-        .merge(page::routes())
-        .with_state(Served { hub: hub.clone(), store: store.clone(), login })
-}
-
-/// Whether new clients are welcome: not while the server stops, nor while the database is away.
-async fn readiness(State(hub): State<Hub>, State(store): State<Store>) -> (StatusCode, &'static str) {
-    if !hub.is_ready() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-    } else if !store.is_up().await {
-        (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
-    } else {
-        (StatusCode::OK, "ready\n")
-    }
-}
-
-/// Lets the pages of `--allow-origin` log in; a WebSocket checks its origin by itself.
-fn cross_origin(config: &Config) -> CorsLayer {
-    let cors = CorsLayer::new().allow_methods([Method::POST]).allow_headers([header::CONTENT_TYPE]);
-    if config.allow_origin.iter().any(config::Origin::is_any) {
-        return cors.allow_origin(tower_http::cors::Any);
-    }
-    let origins = config.allow_origin.iter().filter_map(|origin| HeaderValue::from_str(origin.as_str()).ok());
-    cors.allow_origin(origins.collect::<Vec<_>>())
-}
-
-fn origins(config: &Config) -> Origins {
-    if config.allow_origin.iter().any(config::Origin::is_any) {
-        return Origins::Any;
-    }
-    Origins::List(config.allow_origin.iter().map(|origin| origin.as_str().to_owned()).collect())
-}
-
 /// The secret that was given, or the one in the database, which is made when it is first asked for.
-async fn secret(config: &Config, store: &Store) -> Result<String, StartError> {
-    if let Some(secret) = &config.secret {
-        return Ok(secret.clone());
+async fn secret(given: Option<String>, store: &Store) -> Result<String, StartError> {
+    if let Some(secret) = given {
+        return Ok(secret);
     }
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(StartError::Randomness)?;
-    let random = data_encoding::BASE64.encode(&random);
-    store.setting_or("secret", &random).await.map_err(StartError::Database)
+    store.setting_or("secret", &data_encoding::BASE64.encode(&random)).await.map_err(StartError::Database)
+}
+
+fn origins(allowed: &[Origin]) -> Origins {
+    if allowed.iter().any(Origin::is_any) {
+        return Origins::Any;
+    }
+    Origins::List(allowed.iter().map(|origin| origin.as_str().to_owned()).collect())
 }
 
 async fn listen(flag: &'static str, listen: Listen) -> Result<Option<TcpListener>, StartError> {
@@ -189,8 +136,8 @@ async fn listen(flag: &'static str, listen: Listen) -> Result<Option<TcpListener
 }
 
 /// Where it listens, which is more than was asked for where the port was 0.
-fn address(listener: &Option<TcpListener>) -> String {
-    let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+fn address(listener: Option<&TcpListener>) -> String {
+    let address = listener.and_then(|listener| listener.local_addr().ok());
     address.map_or_else(|| "none".to_owned(), |address| address.to_string())
 }
 
@@ -198,31 +145,31 @@ fn address(listener: &Option<TcpListener>) -> String {
 fn log(level: Targets, format: LogFormat) {
     let registry = tracing_subscriber::registry().with(level);
     match format {
-        LogFormat::Text => registry.with(tracing_subscriber::fmt::layer()).init(),
+        LogFormat::Text => registry.with(tracing_subscriber::fmt::layer().with_ansi(io::stdout().is_terminal())).init(),
         LogFormat::Json => registry.with(tracing_subscriber::fmt::layer().json().flatten_event(true)).init(),
     }
 }
 
-async fn has_ended(mut end: watch::Receiver<bool>) {
-    // An error means that there is nobody left to say it.
-    let _ = end.wait_for(|ended| *ended).await;
+/// Resolves when the process is asked to stop. Signals count from the call on.
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
-/// Resolves when the process is asked to stop. Signals count from the call on.
+/// Resolves when the process is asked to stop.
+#[cfg(not(unix))]
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        Ok(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        })
-    }
-    #[cfg(not(unix))]
     Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
+        // An error means that there is nobody who could ask.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     })
 }

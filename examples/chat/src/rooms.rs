@@ -8,12 +8,13 @@ use std::{
 };
 
 use fanfare::{
-    Event, EventName, Handshake, History, Hub, Incoming, Namespace, Origins, Payload, PublishError, Reject, RoomChange,
-    RoomName, RoomPolicy, Session, SessionId, State, Verb,
+    Event, EventName, Handshake, History, Hub, Incoming, Namespace, Origins, Payload, Reject, RoomChange, RoomName,
+    RoomPolicy, Session, SessionId, State, Verb,
     handler::{Context, FromContext},
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use crate::{
     login::{Login, User},
@@ -26,6 +27,10 @@ const MAX_CONTENT: usize = 4000;
 const MAX_LISTED: usize = 100;
 /// Messages of different rooms that may be saved at once.
 const QUEUES: usize = 64;
+/// How long a message may wait for those before it.
+const TURN: Duration = Duration::from_secs(3);
+/// How long the hub remembers the key of what it told, less a minute; see [`fanfare::Config::idempotency_window`].
+const TOLD_ONCE: Duration = Duration::from_secs(4 * 60);
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -37,6 +42,8 @@ struct Rooms {
     hasher: RandomState,
     /// Rooms that somebody is in.
     open: Arc<Mutex<BTreeSet<RoomName>>>,
+    /// When this process began to save, milliseconds since 1970.
+    since: i64,
 }
 
 /// The hub of the chat.
@@ -50,6 +57,7 @@ pub(crate) fn hub(store: Store, login: Login, origins: Origins) -> Result<Hub, f
         queues: (0..QUEUES).map(|_| tokio::sync::Mutex::default()).collect(),
         hasher: RandomState::new(),
         open: open.clone(),
+        since: now_ms(),
     };
     Hub::builder()
         .config(fanfare::Config { origins, ..fanfare::Config::default() })
@@ -101,48 +109,46 @@ async fn say(
     member(&session, &room)?;
     let content = check(&content)?;
     let id = incoming.key.unwrap_or_else(|| SessionId::random().to_string().into());
-    let _turn = rooms.queue(&room).lock().await;
-    let message = match rooms.store.save(room.as_str(), &id, &user, content, now_ms()).await.map_err(unavailable)? {
-        Saved::New(message) => {
-            tell(&rooms.store, &session, &room, &message).await?;
-            message
+    let turn = rooms.queue(&room).lock();
+    // Behind others whose database does not answer.
+    let _turn = timeout(TURN, turn).await.map_err(|_| unavailable("its turn did not come"))?;
+    let saved = rooms.store.save(room.as_str(), &id, &user, content, now_ms()).await.map_err(unavailable)?;
+    let (message, tell_it) = match saved {
+        Saved::New(message) => (message, true),
+        Saved::Again(message) => {
+            let tell_it = rooms.is_perhaps_untold(&message);
+            (message, tell_it)
         }
-        Saved::Again(message) => message,
         Saved::Taken => return Err(Reject::new("key_taken", "another message has this key")),
     };
+    if tell_it {
+        tell(&session, &room, &message).await?;
+    }
     Ok(Sent { message_id: message.id, seq: message.seq, timestamp: message.timestamp })
 }
 
-/// Tells everyone in the room, the author included. A message that could not be told is taken back, so that its author can
-/// send it again.
-async fn tell(store: &Store, session: &Session, room: &RoomName, message: &Message) -> Result<(), Reject> {
+/// Tells everyone in the room, the author included; once, however often it is called for one message within [`TOLD_ONCE`].
+async fn tell(session: &Session, room: &RoomName, message: &Message) -> Result<(), Reject> {
     let event = EventName::new(Say::NAME).map_err(|_| Reject::internal())?;
     let payload = Payload::new(message).map_err(|_| Reject::internal())?;
     let publish = session.to(room).including_self().idempotent(message.id.as_str());
-    let Err(error) = publish.publish_event(event, payload).await else { return Ok(()) };
-    tracing::error!(%room, %error, "a message was not told");
-    if error != PublishError::Unknown {
-        store.take_back(message).await.map_err(unavailable)?;
-    }
-    Err(error.into())
+    publish.publish_event(event, payload).await.map(drop).map_err(|error| {
+        tracing::error!(%room, %error, "a message was not told");
+        error.into()
+    })
 }
 
 /// Past messages of a room: those after the place `since`, or the last ones.
 #[derive(Serialize, Deserialize, Event)]
-#[event(ack = Past)]
+#[event(ack = Page)]
 struct RoomHistory {
     room: RoomName,
     since: Option<i64>,
 }
 
-/// The answer to it.
-#[derive(Serialize, Deserialize)]
-struct Past(serde_json::Value);
-
-async fn room_history(session: Session, State(rooms): State<Rooms>, asked: RoomHistory) -> Result<Past, Reject> {
+async fn room_history(session: Session, State(rooms): State<Rooms>, asked: RoomHistory) -> Result<Page, Reject> {
     member(&session, &asked.room)?;
-    let page: Page = rooms.store.history(asked.room.as_str(), asked.since).await.map_err(unavailable)?;
-    serde_json::to_value(page).map(Past).map_err(|_| Reject::internal())
+    rooms.store.history(asked.room.as_str(), asked.since).await.map_err(unavailable)
 }
 
 /// Somebody types. Told to those who can take it now, and to nobody later.
@@ -205,6 +211,14 @@ impl FromContext for Author {
 }
 
 impl Rooms {
+    /// Whether a message that was saved before may not have been told: the database answered too late, or the room failed.
+    /// Then its author's next try tells it; the hub knows the key, so that it is not told twice. What an earlier process saved
+    /// stands in the history that everybody fetched since.
+    fn is_perhaps_untold(&self, message: &Message) -> bool {
+        let told_once = i64::try_from(TOLD_ONCE.as_millis()).unwrap_or(i64::MAX);
+        message.timestamp >= self.since.max(now_ms().saturating_sub(told_once))
+    }
+
     fn queue(&self, room: &RoomName) -> &tokio::sync::Mutex<()> {
         &self.queues[self.hasher.hash_one(room) as usize % QUEUES]
     }
@@ -228,7 +242,7 @@ fn check(content: &str) -> Result<&str, Reject> {
     Ok(content)
 }
 
-fn unavailable(error: sqlx::Error) -> Reject {
+fn unavailable(error: impl std::fmt::Display) -> Reject {
     tracing::error!(%error, "the database failed");
     Reject::new("unavailable", "try again").with_retry_after(Duration::from_secs(2))
 }
@@ -249,7 +263,9 @@ mod tests {
         assert_eq!(check("  hi\n").unwrap(), "hi");
         assert_eq!(check("two\n\tlines").unwrap(), "two\n\tlines");
         assert!(check(&"ö".repeat(4000)).is_ok());
-        for (bad, code) in [("", "empty"), (" \n", "empty"), (&"x".repeat(4001), "too_long"), ("\0", "control_characters")] {
+        for (bad, code) in
+            [("", "empty"), (" \n", "empty"), (&"x".repeat(4001), "too_long"), ("\0", "control_characters")]
+        {
             assert_eq!(check(bad).unwrap_err().code(), code, "{bad:.10?}");
         }
     }

@@ -4,23 +4,15 @@ use std::{error::Error, num::NonZero, sync::Arc};
 
 use fanfare::{Config, Drain, Hub, InboundRate, Origins};
 use lexopt::prelude::*;
-use tokio::{net::TcpListener, runtime, sync::Notify};
+use tokio::{net::TcpListener, runtime::Builder, sync::Notify};
 
 const USAGE: &str = "usage: rooms [--bind ADDR] [--workers N] [--rate N|none] [--allow-origin ORIGIN|*]...";
 
 fn main() {
-    let (mut bind, mut workers, mut config) = ("127.0.0.1:8080".to_owned(), 1, Config::default());
-    if let Err(error) = read_flags(&mut bind, &mut workers, &mut config) {
-        exit(2, &format!("{error}; {USAGE}"));
-    }
-    let mut runtime = match workers {
-        1 => runtime::Builder::new_current_thread(),
-        _ => runtime::Builder::new_multi_thread(),
-    };
+    let (bind, workers, config) = flags().unwrap_or_else(|error| exit(2, &format!("{error}; {USAGE}")));
+    let mut runtime = if workers == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
     let runtime = runtime.worker_threads(workers).enable_all().build().expect("threads can be started");
-    if let Err(error) = runtime.block_on(run(&bind, config)) {
-        exit(1, &format!("{bind}: {error}"));
-    }
+    runtime.block_on(run(&bind, config)).unwrap_or_else(|error| exit(1, &format!("{bind}: {error}")));
 }
 
 async fn run(bind: &str, config: Config) -> Result<(), Box<dyn Error>> {
@@ -36,13 +28,14 @@ async fn run(bind: &str, config: Config) -> Result<(), Box<dyn Error>> {
     Ok(serving.await?)
 }
 
-fn read_flags(bind: &mut String, workers: &mut usize, config: &mut Config) -> Result<(), lexopt::Error> {
+fn flags() -> Result<(String, usize, Config), lexopt::Error> {
+    let (mut bind, mut workers, mut config) = ("127.0.0.1:8080".to_owned(), 1, Config::default());
     let mut origins = Vec::new();
     let mut flags = lexopt::Parser::from_env();
     while let Some(flag) = flags.next()? {
         match flag {
-            Long("bind") => *bind = flags.value()?.string()?,
-            Long("workers") => *workers = flags.value()?.parse::<NonZero<u8>>()?.get().into(),
+            Long("bind") => bind = flags.value()?.string()?,
+            Long("workers") => workers = flags.value()?.parse::<NonZero<u8>>()?.get().into(),
             Long("rate") => config.inbound_rate = flags.value()?.parse_with(rate)?,
             Long("allow-origin") => origins.push(flags.value()?.string()?),
             Long("help") => exit(0, USAGE),
@@ -50,7 +43,7 @@ fn read_flags(bind: &mut String, workers: &mut usize, config: &mut Config) -> Re
         }
     }
     config.origins = if origins.iter().any(|origin| origin == "*") { Origins::Any } else { Origins::List(origins) };
-    Ok(())
+    Ok((bind, workers, config))
 }
 
 /// Messages a second, with twice as many at once after a pause.

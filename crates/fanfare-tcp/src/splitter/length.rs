@@ -13,7 +13,7 @@ const HEADER: usize = 4;
 #[derive(Debug)]
 pub(crate) struct LengthSplitter {
     /// The header and message so far. Grows by what arrives, never by what a header announces.
-    partial: Vec<u8>,
+    pub(super) partial: Vec<u8>,
     max: usize,
     kind: MessageKind,
 }

@@ -11,7 +11,7 @@ use crate::framing::LineFraming;
 #[derive(Debug)]
 pub(crate) struct LineSplitter {
     /// The line so far; at most `max` bytes and a `\r`.
-    partial: Vec<u8>,
+    pub(super) partial: Vec<u8>,
     max: usize,
 }
 
@@ -32,7 +32,8 @@ impl LineSplitter {
     /// Keeps the beginning of a line, if it can still become one.
     fn keep(&mut self, bytes: &[u8]) -> Result<(), ReceiveError> {
         let length = self.partial.len() + bytes.len();
-        let may_end = usize::from(bytes.last() == Some(&b'\r'));
+        let last = bytes.last().or(self.partial.last());
+        let may_end = usize::from(last == Some(&b'\r'));
         if length > self.max + may_end {
             return Err(too_big());
         }

@@ -3,6 +3,7 @@
 
 mod client;
 mod dial;
+mod listen;
 mod pack;
 mod pipe;
 

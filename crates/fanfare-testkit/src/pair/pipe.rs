@@ -59,6 +59,8 @@ pub(super) struct PipeState {
     /// The client answers neither pings nor closes.
     pub(super) mute: bool,
     broken: bool,
+    /// The server has seen the client's close, or the end of its half.
+    ended: bool,
     waker: Option<Waker>,
 }
 
@@ -74,6 +76,7 @@ impl Pipe {
             stalled: false,
             mute: false,
             broken: false,
+            ended: false,
             waker: None,
         };
         Arc::new(Self { state: Mutex::new(state), arrived: Notify::new() })
@@ -205,6 +208,7 @@ impl Transport for PipeTransport {
             state = self.pipe.state.lock();
         }
         let Some((_, up)) = state.up.pop_front() else { return Poll::Pending };
+        state.ended |= matches!(up, Up::Close(..) | Up::End);
         drop(state);
         let too_big = |length: usize| length > self.max_message_bytes;
         match up {
@@ -242,8 +246,14 @@ impl Transport for PipeTransport {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Ready(())
+    /// Waits for the client's close or the end of its half, as one does who wants the close to arrive.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.pipe.state.lock();
+        if state.broken || state.ended {
+            return Poll::Ready(());
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
     }
 }
 

@@ -8,8 +8,8 @@ use super::shard::Shard;
 use crate::{
     ClientEvent, CloseCode, Command, DisconnectReason, Notice, Payload, Position, Reject,
     broker::{Publication, PublicationKind, Topic},
-    handler::{Dispatched, Incoming, Outcome, guard},
-    node::{JoinRequest, Node, ShardCommand, Verb},
+    handler::{Dispatched, Incoming, guard},
+    node::{JoinRequest, Node, Outcome, ShardCommand, Verb},
     observe::add,
     protocol::{InMessage, ProtocolError},
     room::Room,

@@ -15,8 +15,8 @@ use crate::{
     CloseCode, Connected, DisconnectReason, Hello, Notice, Payload, Position, Refusal, Reject, Resume, ResumeToken,
     SessionId,
     broker::Topic,
-    handler::{Outcome, guard},
-    node::{Admitted, Arrival, ConnectionWaker, JoinRequest, Lost, Node, Resumable, Revived, ShardCommand},
+    handler::guard,
+    node::{Admitted, Arrival, ConnectionWaker, JoinRequest, Lost, Node, Outcome, Resumable, Revived, ShardCommand},
     observe::add,
     session::{
         Handshake, Identity, Session,
@@ -139,8 +139,10 @@ impl Shard {
         let Some(opening) = &mut connection.opening else { return };
         let Some(identity) = opening.identity.take() else { return };
         let id = opening.revived.as_ref().map_or_else(SessionId::random, |revived| revived.id);
+        let transport_addr = connection.transport.as_ref().and_then(|transport| transport.peer_addr());
         let resumable = self.formats[usize::from(connection.format)].encoding.resumable();
-        let session = Session::new(id, self.node.clone(), slot, identity, opening.handshake.clone(), resumable);
+        let session =
+            Session::new(id, self.node.clone(), slot, identity, opening.handshake.clone(), transport_addr, resumable);
         connection.session = Some(session.clone());
         connection.busy = true;
         let Some(dispatch) = self.seat.namespaces.get(session.namespace()).cloned() else {

@@ -5,10 +5,11 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use super::{Context, Incoming, Outcome, StateMap, context::Given, guard};
+use super::{Context, Incoming, StateMap, context::Given, guard};
 use crate::{
     EventName, Payload,
     error::{DisconnectReason, Reject},
+    node::Outcome,
     session::Session,
 };
 

@@ -7,17 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::{Payload, error::Reject};
-
-/// How a handler ended.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Outcome<T = Result<Payload, Reject>> {
-    /// It returned.
-    Reply(T),
-    /// It panicked. Whatever it was changing may be half done, so its session must not go on; the client is told
-    /// [`Reject::internal`].
-    Panicked,
-}
+use crate::node::Outcome;
 
 /// Runs a handler's future so that a panic in it becomes [`Outcome::Panicked`]. `name` is what the log calls it.
 ///

@@ -30,7 +30,7 @@ pub use context::{Context, Incoming};
 pub(crate) use dispatch::{Dispatch, Dispatched};
 pub use extract::{Auth, FromContext, InRoom};
 pub use function::{Function, LastArgument, SplitLast};
-pub(crate) use guard::{Outcome, guard};
+pub(crate) use guard::guard;
 pub(crate) use register::DispatchBuilder;
 pub use register::RegistrationError;
 pub use reply::{IntoAnswer, IntoReply};

@@ -79,7 +79,15 @@ fn session(identity: Identity) -> Session {
         observer: None,
     };
     let slot = Slot { shard: 0, index: 0, generation: 0 };
-    Session::new(SessionId::random(), Node::new(parts, 1), slot, identity, Arc::new(Handshake::new("test")), false)
+    Session::new(
+        SessionId::random(),
+        Node::new(parts, 1),
+        slot,
+        identity,
+        Arc::new(Handshake::new("test")),
+        None,
+        false,
+    )
 }
 
 fn guest() -> Session {

@@ -163,8 +163,8 @@ impl HubBuilder {
         self
     }
 
-    /// Sets how each room behaves; [`RoomPolicy::default`] unless set. Asked when a room comes to life on this node; it should
-    /// be quick.
+    /// Sets how each room behaves; [`RoomPolicy::default`] unless set. Asked when a room comes to life on this node, and for what is
+    /// published to a room that nobody here is in: it must be quick and always answer the same.
     pub fn rooms(mut self, policy_of: impl Fn(&Namespace, &RoomName) -> RoomPolicy + Send + Sync + 'static) -> Self {
         self.policy_of = Some(Box::new(policy_of));
         self

@@ -4,6 +4,7 @@
 //! A dashmap guard never leaves the method that took it and nothing else is locked under it. `RoomEntry::subscription` comes
 //! before `RoomEntry::local`; the queue of a shard comes last.
 
+mod outcome;
 mod permit;
 mod relay;
 mod resume;
@@ -31,6 +32,7 @@ use crate::{
     session::Session,
 };
 
+pub(crate) use outcome::Outcome;
 pub(crate) use permit::ConnectionPermit;
 pub(crate) use relay::Relay;
 pub(crate) use resume::{Lost, Resumable, Resumables, Revived};
@@ -176,7 +178,12 @@ impl Node {
         entries.into_iter().filter(|entry| entry.topic.room_name().is_some() && entry.interest() > 0).collect()
     }
 
+    /// How `topic` behaves: as when it came to life here, or, while it is not alive, as the application says now.
     pub(crate) fn policy(&self, topic: &Topic) -> RoomPolicy {
+        self.room(topic).map_or_else(|| self.new_policy(topic), |entry| entry.policy)
+    }
+
+    fn new_policy(&self, topic: &Topic) -> RoomPolicy {
         match &topic.target {
             Target::Room(room) => (self.policy_of)(&topic.namespace, room),
             Target::Inbox(_) => {
@@ -192,7 +199,7 @@ impl Node {
             let entry = match self.room(topic) {
                 Some(entry) => entry,
                 None => {
-                    let policy = self.policy(topic);
+                    let policy = self.new_policy(topic);
                     let id = self.next_room.fetch_add(1, Ordering::Relaxed);
                     let new = Arc::new(RoomEntry::new(topic.clone(), id, policy, self.shards.len()));
                     self.rooms.entry(topic.clone()).or_insert(new).clone()

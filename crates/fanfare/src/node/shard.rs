@@ -16,11 +16,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::RoomEntry;
+use super::{Outcome, RoomEntry};
 use crate::{
     CallError, CloseCode, EventName, JoinError, Member, Notice, Payload, Position, Reject, RoomName,
     broker::{HistoryEntry, Publication},
-    handler::Outcome,
     protocol::Protocol,
     session::{Handshake, Identity},
     transport::Transport,

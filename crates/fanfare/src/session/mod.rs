@@ -66,6 +66,7 @@ impl Session {
         slot: Slot,
         identity: Identity,
         handshake: Arc<Handshake>,
+        transport_addr: Option<SocketAddr>,
         resumable: bool,
     ) -> Self {
         Self(Arc::new(SessionShared {
@@ -79,7 +80,8 @@ impl Session {
             next_call: AtomicU64::new(1),
             inbox_epoch: OnceLock::new(),
             identity: RwLock::new(identity.shared()),
-            peer_addr: handshake.peer_addr(),
+            // What the adapter says: behind a proxy it knows better than the socket.
+            peer_addr: handshake.peer_addr().or(transport_addr),
             handshake: Mutex::new(Some(handshake)),
             rooms: Mutex::new(SmallVec::new()),
             extensions: Extensions::default(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::{
     AnyConnection, AnyPool, Connection, FromRow,
     any::{AnyPoolOptions, install_default_drivers},
@@ -15,8 +15,8 @@ use crate::login::User;
 const PAGE: usize = 50;
 /// Bytes of content in one page: well under a session's outbox, whatever people write.
 const PAGE_BYTES: usize = 256 * 1024;
-/// How long a connection to the database may be waited for. Then the answer is an error, and the client tries again.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the database may take. Then the answer is an error, and the client tries again; its page waits for ten seconds.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The database. A cheap clone.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub(crate) struct Store {
 }
 
 /// One message, as it is kept and as it is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, FromRow)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Message {
     /// The key that its author gave it, or one of ours.
@@ -51,7 +51,7 @@ pub(crate) enum Saved {
 }
 
 /// Past messages of a room, oldest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Page {
     pub(crate) messages: Vec<Message>,
     /// Whether nothing that was asked for comes after them.
@@ -102,11 +102,11 @@ impl Store {
         install_default_drivers();
         let dialect = if url.starts_with("sqlite:") { &SQLITE } else { &POSTGRES };
         // A pool would try again for a while and then tell of a timeout instead of the cause.
-        timeout(PATIENCE, AnyConnection::connect(url)).await.map_err(|_| sqlx::Error::PoolTimedOut)??.close().await?;
+        in_time(async { AnyConnection::connect(url).await?.close().await }).await?;
         let pool = AnyPoolOptions::new()
             .max_connections(dialect.connections)
             .acquire_timeout(PATIENCE)
-            .after_connect(|connection, _| {
+            .after_connect(move |connection, _| {
                 Box::pin(async move {
                     for setting in dialect.settings {
                         sqlx::query(*setting).execute(&mut *connection).await?;
@@ -128,8 +128,19 @@ impl Store {
     /// could be told in another order than they are kept.
     ///
     /// # Errors
-    /// The database did not take it. It may be tried again with the same id.
+    /// The database did not take it in time; it may be there or not. It may be tried again with the same id.
     pub(crate) async fn save(
+        &self,
+        room: &str,
+        id: &str,
+        user: &User,
+        content: &str,
+        timestamp: i64,
+    ) -> Result<Saved, sqlx::Error> {
+        in_time(self.save_once(room, id, user, content, timestamp)).await
+    }
+
+    async fn save_once(
         &self,
         room: &str,
         id: &str,
@@ -151,7 +162,14 @@ impl Store {
         .await?;
         if let Some(seq) = seq {
             let User { user_id, username } = user.clone();
-            return Ok(Saved::New(Message { id: id.into(), seq, user_id, username, content: content.into(), timestamp }));
+            return Ok(Saved::New(Message {
+                id: id.into(),
+                seq,
+                user_id,
+                username,
+                content: content.into(),
+                timestamp,
+            }));
         }
         let there: Option<Message> = sqlx::query_as(
             "SELECT id, seq, user_id, username, content, created_ms AS timestamp FROM messages \
@@ -165,19 +183,15 @@ impl Store {
         Ok(there.map_or(Saved::Taken, Saved::Again))
     }
 
-    /// Takes a message back that nobody was told of.
-    ///
-    /// # Errors
-    /// The database did not do it.
-    pub(crate) async fn take_back(&self, message: &Message) -> Result<(), sqlx::Error> {
-        sqlx::query("DELETE FROM messages WHERE seq = $1").bind(message.seq).execute(&self.pool).await.map(drop)
-    }
-
     /// The messages of a room after the place `since`, or its last ones.
     ///
     /// # Errors
     /// The database did not answer.
     pub(crate) async fn history(&self, room: &str, since: Option<i64>) -> Result<Page, sqlx::Error> {
+        in_time(self.page(room, since)).await
+    }
+
+    async fn page(&self, room: &str, since: Option<i64>) -> Result<Page, sqlx::Error> {
         let limit = PAGE as i64;
         let (mut messages, more): (Vec<Message>, bool) = match since {
             Some(since) => {
@@ -231,13 +245,18 @@ impl Store {
 
     /// Whether the database answers.
     pub(crate) async fn is_up(&self) -> bool {
-        sqlx::query("SELECT 1").execute(&self.pool).await.is_ok()
+        in_time(sqlx::query("SELECT 1").execute(&self.pool)).await.is_ok()
     }
 
     /// Ends all connections; what was saved is on disk.
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// Bounds what a database that does not answer can hold up.
+async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    timeout(PATIENCE, work).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// How many of the messages, from the first, one page can hold; at least one.

@@ -32,9 +32,7 @@ async fn a_message_is_kept_once_and_belongs_to_its_author() {
         assert_eq!(again, Saved::Again(first.clone()));
         assert_eq!(store.save(&room, &id, &user("Ben"), "mine", 9).await.unwrap(), Saved::Taken);
         assert_eq!(store.save("elsewhere", &id, &user("Ada"), "hi", 9).await.unwrap(), Saved::Taken);
-        assert_eq!(store.history(&room, None).await.unwrap().messages, [first.clone()]);
-        store.take_back(&first).await.unwrap();
-        assert!(matches!(store.save(&room, &id, &user("Ada"), "hi", 7).await.unwrap(), Saved::New(_)));
+        assert_eq!(store.history(&room, None).await.unwrap().messages, std::slice::from_ref(&first));
         store.close().await;
     }
 }
@@ -52,7 +50,10 @@ async fn history_goes_on_page_by_page_without_a_hole() {
             }
         }
         let last = store.history(&room, None).await.unwrap();
-        assert_eq!(last.messages.iter().map(|message| message.timestamp).collect::<Vec<_>>(), (70..120).collect::<Vec<_>>());
+        assert_eq!(
+            last.messages.iter().map(|message| message.timestamp).collect::<Vec<_>>(),
+            (70..120).collect::<Vec<_>>()
+        );
         assert!(last.complete);
         let (mut seen, mut since) = (Vec::new(), 0);
         loop {

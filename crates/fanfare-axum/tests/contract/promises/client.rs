@@ -5,7 +5,7 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 use tokio_tungstenite::{
@@ -18,7 +18,8 @@ use tokio_tungstenite::{
     },
 };
 
-pub(crate) struct Client(WebSocketStream<TcpStream>);
+#[derive(Debug)]
+pub(crate) struct Client<S = TcpStream>(WebSocketStream<S>);
 
 /// What never comes fails the test instead of hanging it.
 pub(crate) async fn bounded<T>(future: impl Future<Output = T>) -> T {
@@ -27,12 +28,8 @@ pub(crate) async fn bounded<T>(future: impl Future<Output = T>) -> T {
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Self, Error> {
-        let mut request = format!("ws://{address}{path}").into_client_request()?;
-        for (name, value) in headers {
-            request.headers_mut().insert(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
-        }
         let stream = TcpStream::connect(address).await?;
-        Ok(Self(bounded(client_async(request, stream)).await?.0))
+        Self::connect_over(stream, &format!("ws://{address}{path}"), headers).await
     }
 
     /// A client whose session is open.
@@ -47,30 +44,48 @@ impl Client {
         Self(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
     }
 
+    /// Drops the connection so that the server gets a reset instead of an end.
+    pub(crate) fn reset(self) {
+        self.0.get_ref().set_zero_linger().unwrap();
+    }
+
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.0.get_ref().local_addr().unwrap()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub(crate) async fn connect_over(stream: S, uri: &str, headers: &[(&str, &str)]) -> Result<Self, Error> {
+        let mut request = uri.into_client_request()?;
+        for (name, value) in headers {
+            request.headers_mut().insert(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        Ok(Self(bounded(client_async(request, stream)).await?.0))
+    }
+
     pub(crate) async fn send(&mut self, message: Value) {
         self.send_message(Message::text(message.to_string())).await;
     }
 
     pub(crate) async fn send_message(&mut self, message: Message) {
-        bounded(self.0.send(message)).await.unwrap();
+        bounded(self.try_send(message)).await.unwrap();
+    }
+
+    pub(crate) async fn try_send(&mut self, message: Message) -> Result<(), Error> {
+        self.0.send(message).await
     }
 
     pub(crate) async fn message(&mut self) -> Message {
-        bounded(self.0.next()).await.unwrap().unwrap()
+        bounded(self.try_next()).await.unwrap()
+    }
+
+    /// The next message. `None` at the end, however it came about.
+    pub(crate) async fn try_next(&mut self) -> Option<Message> {
+        self.0.next().await?.ok()
     }
 
     pub(crate) async fn json(&mut self) -> Value {
         serde_json::from_str(self.message().await.to_text().unwrap()).unwrap()
-    }
-
-    /// The next message of this type; others are passed over.
-    pub(crate) async fn json_of(&mut self, kind: &str) -> Value {
-        loop {
-            let message = self.json().await;
-            if message["type"] == kind {
-                return message;
-            }
-        }
     }
 
     /// The code of the close frame, whatever comes before it.
@@ -84,21 +99,12 @@ impl Client {
 
     /// Waits for the server to end the connection.
     pub(crate) async fn ends(&mut self) {
-        while bounded(self.0.next()).await.is_some() {}
+        while bounded(self.try_next()).await.is_some() {}
     }
 
     pub(crate) async fn close(&mut self) {
         bounded(self.0.close(None)).await.unwrap();
         self.ends().await;
-    }
-
-    /// Drops the connection so that the server gets a reset instead of an end.
-    pub(crate) fn reset(self) {
-        self.0.get_ref().set_zero_linger().unwrap();
-    }
-
-    pub(crate) fn local_addr(&self) -> SocketAddr {
-        self.0.get_ref().local_addr().unwrap()
     }
 }
 

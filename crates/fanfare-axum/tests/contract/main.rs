@@ -1,7 +1,9 @@
-//! The promises to clients, kept by axum's own server.
+//! The contract of transports and the promises to clients, kept by axum's own server.
 #![allow(clippy::unwrap_used)]
 
 mod promises;
+mod requests;
+mod streams;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
