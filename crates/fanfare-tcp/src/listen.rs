@@ -64,19 +64,21 @@ fn greet<W: Wire>(
     match server.hub.reserve(Some(peer_addr.ip())) {
         Ok(place) => {
             let server = server.clone();
-            opening.spawn(async move {
+            // Boxed: a task's own memory is aligned to 128, and glibc before 2.38 leaves a hole of 3 KB for each connection where
+            // such a block was freed between long-lived ones. Measured: 4.5 KB an idle connection instead of 1.1.
+            opening.spawn(Box::pin(async move {
                 if let Err(error) = server.open(stream, Some(peer_addr), place).await {
                     log(&error, peer_addr);
                 }
-            });
+            }));
         }
         Err(refusal) => {
             let Ok(telling) = refusals.clone().try_acquire_owned() else { return };
             let server = server.clone();
-            opening.spawn(async move {
+            opening.spawn(Box::pin(async move {
                 log(&server.refuse(stream, refusal).await, peer_addr);
                 drop(telling);
-            });
+            }));
         }
     }
 }

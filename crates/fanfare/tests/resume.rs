@@ -1,17 +1,14 @@
 //! C8: a lost session goes on in a new connection: with a token that works once, after its credentials and permissions were asked again, at a bounded cost.
 #![allow(clippy::unwrap_used)]
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use fanfare::{
-    Config, EventName, Handshake, History, Hub, HubBuilder, Identity, Payload, Refusal, Reject, RoomName, RoomPolicy,
-    Session, Verb,
+    EventName, Handshake, History, Hub, HubBuilder, Identity, Payload, Refusal, Reject, RoomName, RoomPolicy, Session,
+    Verb,
 };
 use fanfare_testkit::{Dial, TestClient, settle};
 use serde_json::{Value, json};

@@ -105,7 +105,8 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Takes an attachment, without copying it. `None`: others must follow.
+    /// Takes an attachment, without copying it: one that is a slice keeps the whole buffer in memory, though only its own length
+    /// is counted. `None`: others must follow.
     ///
     /// # Errors
     /// [`DecodeError`]: the connection must be closed.

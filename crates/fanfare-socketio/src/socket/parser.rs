@@ -12,7 +12,7 @@ pub trait Parser: Send + Sync + 'static {
     /// Names the encoding. Two with the same name must write the same: what they write is shared.
     fn name(&self) -> &'static str;
 
-    /// Writes a packet. Neither revision writes what the other could not read.
+    /// Writes a packet. What differs between the revisions is in the packet itself.
     fn encode(&self, packet: &Packet) -> Encoded;
 
     /// The reader for one connection.

@@ -307,7 +307,11 @@ impl Shard {
         let urgency = if members.len() <= SMALL_ROOM { Listed::Hot } else { Listed::Bulk };
         for Batch { format, bytes, marks, places, messages } in batches {
             let frame = Bytes::from(bytes);
-            let label = |span| {
+            let label = |span: Option<(Position, Position)>| {
+                if overflow == Overflow::Disconnect {
+                    // Nobody will ask what is lost: the session ends, as for what is sent to it alone.
+                    return None;
+                }
                 let conflation_key = conflation_key.clone();
                 Some(Arc::new(Label { room: id, overflow, span, conflation_key, gap: false }))
             };
