@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -91,7 +90,7 @@ fn no_module_imports_from_a_higher_layer() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let reexports = reexports(&fs::read_to_string(folder.join("lib.rs")).unwrap());
     assert!(reexports.len() > 30, "{reexports:?}");
-    let (mut upward, mut looked_at, mut excepted) = (Vec::new(), 0, BTreeSet::new());
+    let (mut upward, mut looked_at) = (Vec::new(), 0);
     for file in sources(&folder) {
         let name = file.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned();
         let module = name.split(['/', '.']).next().unwrap().to_owned();

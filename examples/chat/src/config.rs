@@ -39,7 +39,7 @@ pub(crate) struct Config {
     #[arg(long, env = "CHAT_GUESTS", value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     pub(crate) guests: bool,
 
-    /// A page elsewhere that may connect, such as https://example.org; may be repeated; `*` is every page
+    /// A page elsewhere that may connect, such as `https://example.org`; may be repeated; `*` is every page
     #[arg(long, env = "CHAT_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub(crate) allow_origin: Vec<Origin>,
 

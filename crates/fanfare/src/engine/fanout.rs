@@ -54,9 +54,8 @@ struct Batch {
     format: u16,
     bytes: Vec<u8>,
     marks: Vec<Mark>,
-    /// Where each message ends, and its place. Empty where the room keeps no history.
-    places: Vec<(usize, Position)>,
-    messages: u64,
+    /// Where each message ends, and its place, where the room keeps history.
+    ends: Vec<(usize, Option<Position>)>,
 }
 
 /// A part of a batch that some members do not get, or get otherwise.
@@ -71,15 +70,22 @@ struct Mark {
 
 impl Batch {
     fn new(format: u16) -> Self {
-        Self { format, bytes: Vec::new(), marks: Vec::new(), places: Vec::new(), messages: 0 }
+        Self { format, bytes: Vec::new(), marks: Vec::new(), ends: Vec::new() }
     }
 }
 
-/// The places of the messages that lie between two ends of messages: the last one before them, and their last.
-fn span_of(places: &[(usize, Position)], start: usize, end: usize) -> Option<(Position, Position)> {
-    let first = places.iter().find(|(message_end, _)| *message_end > start)?.1;
-    let last = places.iter().rev().find(|(message_end, _)| *message_end <= end)?.1;
-    Some((Position::new(first.epoch, first.offset.saturating_sub(1)), last))
+/// What lies between two ends of messages: the last place before it and its last one, and how many messages.
+fn part_of(ends: &[(usize, Option<Position>)], start: usize, end: usize) -> (Option<(Position, Position)>, u32) {
+    let first = ends.partition_point(|(message_end, _)| *message_end <= start);
+    let after = ends.partition_point(|(message_end, _)| *message_end <= end);
+    let part = &ends[first..after.max(first)];
+    let span = match (part.first(), part.last()) {
+        (Some((_, Some(first))), Some((_, Some(last)))) => {
+            Some((Position::new(first.epoch, first.offset.saturating_sub(1)), *last))
+        }
+        _ => None,
+    };
+    (span, u32::try_from(part.len()).unwrap_or(u32::MAX))
 }
 
 impl ShardRoom {
@@ -153,10 +159,7 @@ impl Shard {
             if end == start {
                 continue;
             }
-            batch.messages += 1;
-            if let Some(position) = position {
-                batch.places.push((end, position));
-            }
+            batch.ends.push((end, position));
             for &connection in &excluded {
                 // Whose join brought the message already gets nothing instead.
                 let instead = match (position, entry.topic.room_name()) {
@@ -305,17 +308,18 @@ impl Shard {
         let members = std::mem::take(&mut room.members);
         let (id, overflow) = (room.entry.id, room.entry.policy.overflow);
         let urgency = if members.len() <= SMALL_ROOM { Listed::Hot } else { Listed::Bulk };
-        for Batch { format, bytes, marks, places, messages } in batches {
+        for Batch { format, bytes, marks, ends } in batches {
             let frame = Bytes::from(bytes);
-            let label = |span: Option<(Position, Position)>| {
+            let label = |start, end| {
                 if overflow == Overflow::Disconnect {
                     // Nobody will ask what is lost: the session ends, as for what is sent to it alone.
                     return None;
                 }
+                let (span, messages) = part_of(&ends, start, end);
                 let conflation_key = conflation_key.clone();
-                Some(Arc::new(Label { room: id, overflow, span, conflation_key, gap: false }))
+                Some(Arc::new(Label { room: id, overflow, span, conflation_key, messages, gap: false }))
             };
-            let whole = label(span_of(&places, 0, frame.len()));
+            let whole = label(0, frame.len());
             let stamp = self.next_stamp();
             let behind_matters = marks.iter().any(|mark| mark.connection.is_none());
             for mark in &marks {
@@ -328,7 +332,7 @@ impl Shard {
                 if connection.format != format {
                     continue;
                 }
-                self.counted.deliveries += messages;
+                self.counted.deliveries += ends.len() as u64;
                 if connection.stamp != stamp && !(behind_matters && connection.blocked) {
                     self.enqueue(member, frame.clone(), whole.clone(), urgency);
                     continue;
@@ -341,18 +345,18 @@ impl Shard {
                 let mut sent = 0;
                 for mark in mine {
                     if mark.start > sent {
-                        let part = label(span_of(&places, sent, mark.start));
+                        let part = label(sent, mark.start);
                         self.enqueue(member, frame.slice(sent..mark.start), part, urgency);
                     }
                     if !mark.instead.is_empty() {
-                        let part = label(span_of(&places, mark.start, mark.end));
+                        let part = label(mark.start, mark.end);
                         self.enqueue(member, mark.instead.clone(), part, urgency);
                     }
                     // Two marks of one message, as for a volatile one of the member's own, are one.
                     sent = sent.max(mark.end);
                 }
                 if sent < frame.len() {
-                    let part = label(span_of(&places, sent, frame.len()));
+                    let part = label(sent, frame.len());
                     self.enqueue(member, frame.slice(sent..), part, urgency);
                 }
             }

@@ -130,19 +130,19 @@ impl Shard {
         let after = outbox.bytes();
         self.count_bytes(before, after);
         let Some(loss) = loss else { return self.drop_newest(index, &label, urgency) };
-        self.counted.dropped += loss.frames as u64;
+        self.counted.dropped += loss.messages;
         self.counted.gaps += 1;
         let gap = self.gap_frame(index, label.room, loss.span);
         if let (false, Some(outbox)) = (gap.is_empty(), &mut self.connections[index as usize].outbox) {
             self.waiting_bytes += gap.len();
-            let told = Label { span: loss.span, conflation_key: None, gap: true, ..*label };
+            let told = Label { span: loss.span, conflation_key: None, messages: 0, gap: true, ..*label };
             outbox.insert(loss.at.min(outbox.queue.len()), gap, Arc::new(told));
         }
         self.push_frame(index, frame, Some(label), urgency);
     }
 
     fn drop_newest(&mut self, index: u32, label: &Label, urgency: Listed) {
-        self.counted.dropped += 1;
+        self.counted.dropped += u64::from(label.messages);
         let Some(outbox) = &mut self.connections[index as usize].outbox else { return };
         let before = outbox.bytes();
         let told = outbox.take_trailing_gap(label.room);
@@ -155,7 +155,7 @@ impl Shard {
         let gap = self.gap_frame(index, label.room, span);
         if !gap.is_empty() {
             // A few bytes over the bound, once for each room: the price of never losing silently.
-            let told = Label { span, conflation_key: None, gap: true, ..*label };
+            let told = Label { span, conflation_key: None, messages: 0, gap: true, ..*label };
             self.push_frame(index, gap, Some(Arc::new(told)), urgency);
         }
     }

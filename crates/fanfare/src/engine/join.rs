@@ -200,7 +200,7 @@ impl Shard {
         }
         self.counted.deliveries += 1;
         let span = position.map(|at| (Position::new(at.epoch, at.offset.saturating_sub(1)), at));
-        let label = Label { room: entry.id, overflow: entry.policy.overflow, span, ..Label::default() };
+        let label = Label { room: entry.id, overflow: entry.policy.overflow, span, messages: 1, ..Label::default() };
         self.enqueue(index, frame.into(), Some(Arc::new(label)), Listed::Hot);
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Label {
     pub(super) span: Option<(Position, Position)>,
     /// What a newer one with the same key replaces.
     pub(super) conflation_key: Option<Arc<str>>,
+    /// Messages in it.
+    pub(super) messages: u32,
     /// It tells of a gap: the next loss of the room widens it instead of adding another.
     pub(super) gap: bool,
 }
@@ -38,8 +40,8 @@ pub(super) struct Loss {
     pub(super) at: usize,
     /// The range, where the room keeps history.
     pub(super) span: Option<(Position, Position)>,
-    /// Frames that were dropped.
-    pub(super) frames: usize,
+    /// Messages that were dropped.
+    pub(super) messages: u64,
 }
 
 impl Outbox {
@@ -86,10 +88,10 @@ impl Outbox {
             freed += length;
             let label = self.remove(place)?;
             match &mut loss {
-                None => loss = Some(Loss { at: place, span: label.span, frames: usize::from(!label.gap) }),
+                None => loss = Some(Loss { at: place, span: label.span, messages: label.messages.into() }),
                 Some(loss) => {
                     loss.span = widened(loss.span, label.span);
-                    loss.frames += usize::from(!label.gap);
+                    loss.messages += u64::from(label.messages);
                 }
             }
         }
@@ -160,7 +162,7 @@ mod tests {
 
     fn label(room: u64, offset: u64) -> Arc<Label> {
         let place = |offset| Position::new(Epoch(1), offset);
-        Arc::new(Label { room, span: Some((place(offset - 1), place(offset))), ..Label::default() })
+        Arc::new(Label { room, span: Some((place(offset - 1), place(offset))), messages: 3, ..Label::default() })
     }
 
     fn filled() -> Outbox {
@@ -176,7 +178,7 @@ mod tests {
     fn the_oldest_of_the_room_go_first_and_the_half_sent_one_stays() {
         let mut outbox = filled();
         let loss = outbox.drop_oldest(7, 15).expect("there is enough to drop");
-        assert_eq!((loss.at, loss.frames), (1, 2));
+        assert_eq!((loss.at, loss.messages), (1, 6));
         let (from, to) = loss.span.expect("the room has positions");
         assert_eq!((from.offset, to.offset), (1, 3));
         assert_eq!(outbox.bytes(), 30);

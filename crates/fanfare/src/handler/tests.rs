@@ -11,7 +11,7 @@ use crate::{
     Config, Event, EventName, Payload, RoomName, SessionId,
     broker::MemoryBroker,
     error::{DisconnectReason, Reject},
-    node::{Node, NodeParts, Slot},
+    node::{Node, NodeParts, Outcome, Slot},
     session::{Handshake, Identity, Session},
 };
 
