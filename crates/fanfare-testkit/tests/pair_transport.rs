@@ -1,4 +1,4 @@
-//! The in-memory transport of the test client passes the transport contract itself, as does one made from a stream and a sink.
+//! The in-memory transport of the test client passes the transport contract itself.
 
 use async_trait::async_trait;
 use fanfare::Hub;

@@ -6,8 +6,8 @@ use crate::{CloseCode, ConfigError, NameError, Payload};
 
 /// What a handler, a permission check or the hub answers instead of an acknowledgement: an `error` notice for the client.
 ///
-/// Whatever stands in it goes over the wire. Nothing converts into it by itself, so that no internal error's text reaches a
-/// peer by accident.
+/// Whatever stands in it goes over the wire. The hub's own errors convert into it, each with words that a peer may read; errors
+/// of the application do so only by its own `From`, so that no internal text reaches a peer by accident.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct Reject {
@@ -257,16 +257,20 @@ pub enum SendToError {
     /// The session is closed.
     #[error("the session is closed")]
     Closed,
-    /// Its shard has too much to do.
-    #[error("overloaded")]
-    Overloaded,
+    /// The event is longer than [`Config::max_message_bytes`](crate::Config).
+    #[error("the event is too big")]
+    TooBig,
+    /// The broker, which keeps the inbox, did not take it, or nobody knows whether it did.
+    #[error("unavailable")]
+    Unavailable,
 }
 
 impl From<SendToError> for Reject {
     fn from(error: SendToError) -> Self {
         match error {
             SendToError::Encode | SendToError::Closed => Self::internal(),
-            SendToError::Overloaded => Self::new("unavailable", "try again").with_retry_after(Duration::from_secs(1)),
+            SendToError::TooBig => Self::new("too_big", "the message is too big"),
+            SendToError::Unavailable => Self::new("unavailable", "try again").with_retry_after(Duration::from_secs(1)),
         }
     }
 }
@@ -290,6 +294,23 @@ pub enum CallError {
     /// Too many calls to this client wait already.
     #[error("too many calls are waiting")]
     TooManyCalls,
+}
+
+impl From<CallError> for Reject {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Encode | CallError::Closed => Self::internal(),
+            CallError::WrongAnswer => Self::bad_request("the answer has the wrong shape"),
+            CallError::Timeout => Self::new("timeout", "no answer in time"),
+            CallError::TooManyCalls => Self::new("unavailable", "try again").with_retry_after(Duration::from_secs(1)),
+        }
+    }
+}
+
+impl From<NameError> for Reject {
+    fn from(_: NameError) -> Self {
+        Self::new("bad_name", "not a valid name")
+    }
 }
 
 /// Why a session is not in a room.

@@ -239,3 +239,25 @@ async fn what_was_asked_before_a_goodbye_is_still_carried_out_and_answered() {
     assert_eq!(words.iter().map(|word| word["id"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(hub.stats().sessions, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_reaches_the_hub_and_after_its_end_there_is_none() {
+    let hub = Hub::builder()
+        .on_event("who", async |hub: Hub, session: Session, _: Payload| {
+            let (members, total) = hub.room("r")?.members(10).await?;
+            session.send_event("seen".try_into()?, Payload::empty()).await?;
+            Ok::<_, Reject>(Payload::new(&json!({"total": total, "first": members[0].client_id})).unwrap())
+        })
+        .build()
+        .unwrap();
+    let mut ann = TestClient::connect(&hub).await;
+    ann.join("r").await;
+    let session = hub.session(&ann.id()).unwrap();
+    let answer = ann.ask(json!({"type": "who"})).await;
+    assert_eq!((&answer["total"], &answer["first"]), (&json!(1), &json!(ann.id())));
+    assert!(session.hub().is_some());
+    hub.close().await;
+    settle().await;
+    drop(hub);
+    assert!(session.hub().is_none());
+}

@@ -79,6 +79,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let hub = rooms::hub(store.clone(), login.clone(), origins(&config.allow_origin))?;
     log(config.log_level, config.log_format);
     tracing::info!(
+        page = http.as_ref().and_then(|http| http.local_addr().ok()).map(|at| format!("http://{at}")),
         http = address(http.as_ref()),
         ws = address(ws.as_ref()),
         tcp = address(tcp.as_ref()),

@@ -31,7 +31,7 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a handler",
     label = "not an extractor",
-    note = "all arguments but the last must be extractors: `Session`, `SessionId`, `State<S>`, `Auth<U>`, `InRoom`, `Incoming`, `Arc<Identity>`, `Arc<Handshake>`, `Option` of any of these, or a type with `impl FromContext`",
+    note = "all arguments but the last must be extractors: `Session`, `SessionId`, `Hub`, `State<S>`, `Auth<U>`, `InRoom`, `Incoming`, `Arc<Identity>`, `Arc<Handshake>`, `Option` of any of these, or a type with `impl FromContext`",
     note = "your own application state is extracted as `State(app): State<{Self}>`, your own user type as `Auth(user): Auth<{Self}>`"
 )]
 pub trait FromContext: Sized {

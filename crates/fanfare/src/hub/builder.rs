@@ -1,6 +1,7 @@
 //! How a hub is made: who may connect, what happens on each event, and everything else by default.
 
 use std::{
+    any::Any,
     collections::{BTreeMap, HashMap},
     future::Future,
     sync::Arc,
@@ -231,6 +232,8 @@ impl HubBuilder {
         };
         let node = Node::new(parts, shards);
         let seat = Arc::new(Seat { namespaces, authenticate: self.authenticate });
+        let any: Arc<dyn Any + Send + Sync> = seat.clone();
+        node.set_seat(Arc::downgrade(&any));
         for shard in node.shards() {
             runtime.spawn(run(Surroundings { node: node.clone(), seat: seat.clone() }, shard.clone()));
         }

@@ -16,8 +16,9 @@ use tokio::time::Instant;
 
 use crate::{
     CloseCode, Config, Event, EventName, JoinError, NameError, Namespace, Payload, Publish, PublishError, Receipt,
-    Refusal, Room, RoomName, Select, Session, SessionId, Stats,
+    Refusal, Reject, Room, RoomName, Select, Session, SessionId, Stats,
     engine::{Seat, authenticate},
+    handler::{Context, FromContext},
     node::{Arrival, ConnectionPermit, Node, ShardCommand},
     protocol::Protocol,
     session::{Handshake, Identity},
@@ -108,7 +109,17 @@ impl Hub {
         Ok(Room::new(self.node.clone(), namespace, name.try_into().map_err(Into::into)?))
     }
 
-    /// A publication in the namespace `/`: add rooms with [`Publish::and`]; without any it is for every session.
+    /// A publication to `room` of the namespace `/`; add further rooms with [`Publish::and`].
+    pub fn to<R>(&self, room: R) -> Publish
+    where
+        R: TryInto<RoomName>,
+        R::Error: Into<NameError>,
+    {
+        self.to_all().and(room)
+    }
+
+    /// A publication to every session of the namespace `/`. (With a room added by [`Publish::and`] it is one to that room:
+    /// [`to`](Self::to) says so better.)
     pub fn to_all(&self) -> Publish {
         Publish::new(self.node.clone(), Namespace::default())
     }
@@ -245,6 +256,21 @@ impl Hub {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         self.node.resumables.clear();
+    }
+}
+
+impl Session {
+    /// The hub that the session belongs to. `None` once the hub is closed.
+    pub fn hub(&self) -> Option<Hub> {
+        let seat = self.node().seat::<Seat>()?;
+        Some(Hub { node: self.node().clone(), seat })
+    }
+}
+
+impl FromContext for Hub {
+    /// The hub of the session: for handlers that look at rooms or reach other sessions.
+    fn from_context(context: &Context) -> Result<Self, Reject> {
+        context.session().hub().ok_or_else(Reject::internal)
     }
 }
 

@@ -13,6 +13,7 @@ mod select;
 mod shard;
 
 use std::{
+    any::Any,
     net::IpAddr,
     sync::{
         Arc, OnceLock, Weak,
@@ -94,6 +95,8 @@ pub(crate) struct Node {
     vacant: parking_lot::Mutex<Vec<Arc<RoomEntry>>>,
     sink: OnceLock<Arc<dyn Sink>>,
     next_room: AtomicU64,
+    /// What the hub adds to the node, for handles that are made from a session. Its type belongs to a higher layer.
+    seat: OnceLock<Weak<dyn Any + Send + Sync>>,
     next_shard: AtomicUsize,
     connections: AtomicUsize,
     addresses: DashMap<IpAddr, usize>,
@@ -132,6 +135,7 @@ impl Node {
             vacant: parking_lot::Mutex::new(Vec::new()),
             sink: OnceLock::new(),
             next_room: AtomicU64::new(1),
+            seat: OnceLock::new(),
             next_shard: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             addresses: DashMap::new(),
@@ -145,6 +149,16 @@ impl Node {
     pub(crate) fn now_ms(&self) -> u64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Remembers the hub's own part. Once, when the hub is built.
+    pub(crate) fn set_seat(&self, seat: Weak<dyn Any + Send + Sync>) {
+        self.seat.set(seat).expect("a hub is built once");
+    }
+
+    /// The hub's own part, while its shards run.
+    pub(crate) fn seat<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.seat.get()?.upgrade()?.downcast().ok()
     }
 
     pub(crate) fn shards(&self) -> &[Arc<ShardHandle>] {

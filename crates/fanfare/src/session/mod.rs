@@ -22,8 +22,8 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::{
-    CallError, CloseCode, Epoch, Event, EventName, JoinError, NameError, Namespace, Payload, RoomName, SendToError,
-    SessionId,
+    CallError, CloseCode, Epoch, Event, EventName, JoinError, NameError, Namespace, Payload, PublishError, RoomName,
+    SendToError, SessionId,
     broker::{Publication, PublicationKind, Topic},
     event::decode,
     node::{JoinRequest, Node, ShardCommand, Slot},
@@ -198,12 +198,16 @@ impl Session {
             return Err(SendToError::Encode);
         }
         let publication = Publication::new(kind, self.0.node.now_ms());
+        if publication.len() > self.0.node.config.max_message_bytes {
+            return Err(SendToError::TooBig);
+        }
         if self.0.resumable {
             let topic = Topic::inbox(self.0.namespace.clone(), self.0.id);
             let history = Some(self.0.node.config.inbox_history);
             return match self.0.node.publish(&topic, publication, history).await {
                 Ok(_) => Ok(()),
-                Err(_) => Err(SendToError::Overloaded),
+                Err(PublishError::Closed) => Err(SendToError::Closed),
+                Err(_) => Err(SendToError::Unavailable),
             };
         }
         self.0.node.admit(self.0.slot.shard).await;
