@@ -198,15 +198,11 @@ async fn credentials_that_end_are_announced_and_then_end_the_session() {
         assert_eq!(answer["code"], code);
     }
     assert_eq!(ann.ask(json!({"type": "refresh", "token": "ann"})).await["type"], "ack");
-    sleep(Duration::from_secs(60)).await;
+    // Another 100 s from the refresh at 70 s on, to which the wall clock of the machine adds next to nothing.
+    sleep_until(begin + Duration::from_secs(168)).await;
     assert_eq!(hub.stats().sessions, 1);
-    sleep(Duration::from_secs(45)).await;
     assert_eq!(ann.closed().await.0, 4002);
-    assert!(
-        (168..=171).contains(&begin.elapsed().as_secs()) || begin.elapsed().as_secs() <= 176,
-        "{:?}",
-        begin.elapsed()
-    );
+    assert!((168..=171).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
     assert_eq!(hub.stats().sessions, 0);
 }
 

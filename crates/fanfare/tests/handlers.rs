@@ -202,7 +202,8 @@ async fn the_end_of_a_session_is_told_once_with_its_reason_and_rooms() {
         })
         .build()
         .unwrap();
-    let endings: [(fn(&mut TestClient), &str); 3] =
+    type Ending = fn(&mut TestClient);
+    let endings: [(Ending, &str); 3] =
         [(TestClient::cut, "Lost 1"), (TestClient::end, "Lost 1"), (|client| client.close(1001), "Client 1")];
     for (end, _) in &endings {
         let mut ann = TestClient::connect(&hub).await;

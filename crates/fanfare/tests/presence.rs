@@ -95,7 +95,8 @@ async fn everyone_else_is_told_who_comes_and_who_goes() {
 
 #[tokio::test(start_paused = true)]
 async fn no_ghost_stays_behind_however_a_session_ended() {
-    let endings: [(&str, fn(&Hub, &mut TestClient)); 6] = [
+    type Ending = fn(&Hub, &mut TestClient);
+    let endings: [(&str, Ending); 6] = [
         ("close", |_, client| client.close(1000)),
         ("cut", |_, client| client.cut()),
         ("end", |_, client| client.end()),

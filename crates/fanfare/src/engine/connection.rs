@@ -102,6 +102,8 @@ pub(super) struct Opening {
 pub(super) struct Desk {
     /// Commands that wait for the one that is under way.
     pub(super) mailbox: VecDeque<Command>,
+    /// Bytes of their payloads.
+    pub(super) mailbox_bytes: usize,
     pub(super) calls: HashMap<u64, oneshot::Sender<Result<Payload, CallError>>>,
 }
 

@@ -45,6 +45,8 @@ pub(super) struct PendingJoin {
     /// More came than may wait: the end of the join reads the log once more.
     pub(super) overflowed: bool,
     pub(super) attempts: u8,
+    /// Tells it from earlier joins of the same session, whose asynchronous half may come back late.
+    pub(super) number: u64,
     /// Joins of the same session that the application asked for meanwhile. Bounded by its own tasks: each waits for its answer.
     pub(super) followers: Vec<JoinRequest>,
 }

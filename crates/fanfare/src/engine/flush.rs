@@ -117,8 +117,10 @@ impl Shard {
 
     fn overflow(&mut self, index: u32, frame: Bytes, label: Option<Arc<Label>>, over: usize, urgency: Listed) {
         let Some(label) = label.filter(|label| label.overflow != Overflow::Disconnect) else {
-            add(&self.node.counters.slow_closed, 1);
-            self.close_for(index, CloseCode::Slow);
+            if !self.connections[index as usize].ending {
+                add(&self.node.counters.slow_closed, 1);
+                self.close_for(index, CloseCode::Slow);
+            }
             return;
         };
         let Some(outbox) = &mut self.connections[index as usize].outbox else { return };
@@ -171,6 +173,9 @@ impl Shard {
 
     /// Sends a notice to one connection, after everything that was published to its rooms so far.
     pub(super) fn tell(&mut self, index: u32, notice: &Notice<'_>) {
+        if self.connections.get(index as usize).is_none_or(|there| there.ending) {
+            return;
+        }
         self.seal_rooms_of(index);
         self.tell_unsealed(index, notice);
     }
@@ -190,6 +195,12 @@ impl Shard {
         for _ in 0..HOT_SLICE {
             let Some(index) = self.hot.pop_front() else { break };
             self.flush_listed(index, Listed::Hot);
+        }
+        if self.bulk.len() > 2 * self.connections.len() {
+            // Entries of connections that meanwhile went out by the hot list.
+            let connections = &self.connections;
+            self.bulk
+                .retain(|index| connections.get(*index as usize).is_some_and(|there| there.listed == Listed::Bulk));
         }
         let mut sent = 0;
         while sent < SLICE {

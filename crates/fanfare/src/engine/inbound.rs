@@ -4,12 +4,12 @@ use std::{sync::Arc, task::Context, task::Poll};
 
 use bytes::Bytes;
 
-use super::shard::Shard;
+use super::{connection::Desk, shard::Shard};
 use crate::{
-    ClientEvent, CloseCode, Command, DisconnectReason, Notice, Payload, Position, Reject,
+    ClientEvent, CloseCode, Command, DisconnectReason, Notice, Payload, Position, Reject, RoomName,
     broker::{Publication, PublicationKind, Topic},
     handler::{Dispatched, Incoming, guard},
-    node::{JoinRequest, Node, Outcome, ShardCommand, Verb},
+    node::{Answer, JoinRequest, Node, Outcome, ShardCommand, Verb},
     observe::add,
     protocol::{InMessage, ProtocolError},
     room::Room,
@@ -22,6 +22,8 @@ use crate::{
 
 /// Reads of one socket in one turn. More would let a fast sender hold up the others.
 const READS: usize = 4;
+/// Bytes of commands that may wait behind a busy handler, beside their number. One read more may follow before reading stops.
+const MAX_MAILBOX_BYTES: usize = 128 * 1024;
 
 /// What came from a peer, waiting to be acted on once the transport is back in its place.
 pub(super) enum Received {
@@ -205,7 +207,8 @@ impl Shard {
         let rate = self.node.config.inbound_rate;
         let now = self.now;
         let Some(connection) = self.connections.get_mut(index as usize) else { return };
-        if connection.desk.as_ref().is_some_and(|desk| desk.mailbox.len() >= max) {
+        let full = |desk: &Desk| desk.mailbox.len() >= max || desk.mailbox_bytes >= MAX_MAILBOX_BYTES;
+        if connection.desk.as_deref().is_some_and(full) {
             return;
         }
         if let Some(rate) = rate {
@@ -237,9 +240,10 @@ impl Shard {
                 return;
             }
             _ if connection.busy => {
-                let mailbox = &mut connection.desk().mailbox;
-                mailbox.push_back(command);
-                let full = mailbox.len() >= max;
+                let desk = connection.desk();
+                desk.mailbox_bytes += size_of_command(&command);
+                desk.mailbox.push_back(command);
+                let full = desk.mailbox.len() >= max || desk.mailbox_bytes >= MAX_MAILBOX_BYTES;
                 connection.paused |= full;
                 return;
             }
@@ -255,7 +259,11 @@ impl Shard {
             if connection.ending {
                 return;
             }
-            let next = connection.desk.as_mut().and_then(|desk| desk.mailbox.pop_front());
+            let next = connection.desk.as_mut().and_then(|desk| {
+                let next = desk.mailbox.pop_front()?;
+                desk.mailbox_bytes -= size_of_command(&next);
+                Some(next)
+            });
             let paused = connection.paused;
             let Some(command) = next else {
                 if let Some(code) = connection.goodbye.take() {
@@ -324,7 +332,7 @@ impl Shard {
         let Some(dispatch) = self.seat.namespaces.get(session.namespace()).cloned() else { return };
         match dispatch.raw(&session, bytes) {
             Some(future) => {
-                let future = Box::pin(async move { future.await.map(|()| (Payload::empty(), None)) });
+                let future = Box::pin(async move { future.await.map(|()| Answer::Payload(Payload::empty(), None)) });
                 self.handle(index, None, guard("raw", future));
             }
             None => self.refused(index, None, "unsupported", "nobody handles binary messages"),
@@ -336,33 +344,24 @@ impl Shard {
         &mut self,
         index: u32,
         id: Option<u64>,
-        future: impl Future<Output = Outcome<Result<(Payload, Option<Position>), Reject>>> + Send + 'static,
+        future: impl Future<Output = Outcome<Result<Answer, Reject>>> + Send + 'static,
     ) {
         let slot = self.slot(index);
         self.connections[index as usize].busy = true;
-        let done = self.start(future, move |outcome| {
-            let (outcome, position) = apart(outcome);
-            ShardCommand::Handled { slot, id, outcome, position }
-        });
+        let done = self.start(future, move |outcome| ShardCommand::Handled { slot, id, outcome });
         if let Some(outcome) = done {
-            let (outcome, position) = apart(outcome);
             self.connections[index as usize].busy = false;
-            self.handled(index, id, outcome, position);
+            self.handled(index, id, outcome);
         }
     }
 
-    pub(super) fn handled(
-        &mut self,
-        index: u32,
-        id: Option<u64>,
-        outcome: Outcome<Result<Payload, Reject>>,
-        position: Option<Position>,
-    ) {
+    pub(super) fn handled(&mut self, index: u32, id: Option<u64>, outcome: Outcome<Result<Answer, Reject>>) {
         match (outcome, id) {
-            (Outcome::Reply(Ok(payload)), Some(id)) => {
+            (Outcome::Reply(Ok(Answer::Payload(payload, position))), Some(id)) => {
                 self.tell(index, &Notice::Ack { id, payload: Some(&payload), position });
             }
-            (Outcome::Reply(Ok(_)), None) => {}
+            (Outcome::Reply(Ok(Answer::Payload(..))), None) => {}
+            (Outcome::Reply(Ok(Answer::Words(words))), _) => words(&mut |notice| self.tell(index, notice)),
             (Outcome::Reply(Err(reject)), id) => self.tell_reject(index, id, &reject),
             (Outcome::Panicked, id) => {
                 add(&self.node.counters.panics, 1);
@@ -376,73 +375,47 @@ impl Shard {
         self.tell(index, &error_notice(id, reject));
     }
 
-    fn history(
-        &mut self,
-        index: u32,
-        id: Option<u64>,
-        room: crate::RoomName,
-        since: Option<Position>,
-        limit: Option<u32>,
-    ) {
+    fn history(&mut self, index: u32, id: Option<u64>, room: RoomName, since: Option<Position>, limit: Option<u32>) {
         let Some(session) = self.connections[index as usize].session.clone() else { return };
-        let slot = self.slot(index);
-        let handle = self.handle.clone();
-        self.handle(index, None, async move {
-            let answer = async {
-                check(&session, &room, Verb::History).await?;
-                let limit = limit.map_or(usize::MAX, |limit| limit as usize);
-                let past = Room::new(session.node().clone(), session.namespace().clone(), room.clone());
-                Ok::<_, Reject>(past.history(since, limit).await?)
-            }
-            .await;
-            match answer {
-                Ok(past) => handle.push(ShardCommand::Tell(
-                    slot,
-                    Box::new(move |tell| {
-                        past.told(&room, |events| {
-                            let (position, complete) = (Some(past.top), past.complete);
-                            tell(&Notice::History { id, room: &room, events, position, complete });
-                        })
-                    }),
-                )),
-                Err(reject) => handle.push(told_reject(slot, id, reject)),
-            }
-            Outcome::Reply(Ok((Payload::empty(), None)))
-        });
+        let asking = async move {
+            check(&session, &room, Verb::History).await?;
+            let limit = limit.map_or(usize::MAX, |limit| limit as usize);
+            let there = Room::new(session.node().clone(), session.namespace().clone(), room.clone());
+            let past = there.history(since, limit).await?;
+            Ok(Answer::Words(Box::new(move |tell| {
+                past.told(&room, |events| {
+                    let (position, complete) = (Some(past.top), past.complete);
+                    tell(&Notice::History { id, room: &room, events, position, complete });
+                });
+            })))
+        };
+        self.handle(index, id, guard("history", Box::pin(asking)));
     }
 
-    fn presence(&mut self, index: u32, id: Option<u64>, room: crate::RoomName) {
+    fn presence(&mut self, index: u32, id: Option<u64>, room: RoomName) {
         /// Members that one answer lists; the rest is counted.
         const LISTED: usize = 1000;
         let Some(session) = self.connections[index as usize].session.clone() else { return };
-        let slot = self.slot(index);
-        let handle = self.handle.clone();
-        self.handle(index, None, async move {
-            let answer = async {
-                check(&session, &room, Verb::Presence).await?;
-                let there = Room::new(session.node().clone(), session.namespace().clone(), room.clone());
-                Ok::<_, Reject>(there.members(LISTED).await?)
-            }
-            .await;
-            match answer {
-                Ok((members, total)) => handle.push(ShardCommand::Tell(
-                    slot,
-                    Box::new(move |tell| tell(&Notice::Presence { id, room: &room, members: &members, total })),
-                )),
-                Err(reject) => handle.push(told_reject(slot, id, reject)),
-            }
-            Outcome::Reply(Ok((Payload::empty(), None)))
-        });
+        let asking = async move {
+            check(&session, &room, Verb::Presence).await?;
+            let there = Room::new(session.node().clone(), session.namespace().clone(), room.clone());
+            let (members, total) = there.members(LISTED).await?;
+            Ok(Answer::Words(Box::new(move |tell| {
+                tell(&Notice::Presence { id, room: &room, members: &members, total });
+            })))
+        };
+        self.handle(index, id, guard("presence", Box::pin(asking)));
     }
 }
 
-fn told_reject(slot: crate::node::Slot, id: Option<u64>, reject: Reject) -> ShardCommand {
-    ShardCommand::Tell(
-        slot,
-        Box::new(move |tell| {
-            tell(&error_notice(id, &reject));
-        }),
-    )
+/// What a waiting command counts: what it holds beyond its own struct.
+fn size_of_command(command: &Command) -> usize {
+    match command {
+        Command::Event(event) => event.payload.len(),
+        Command::Raw(bytes) => bytes.len(),
+        Command::Ack { payload, .. } | Command::Refresh { auth: payload, .. } => payload.len(),
+        _ => 0,
+    }
 }
 
 fn error_notice(id: Option<u64>, reject: &Reject) -> Notice<'_> {
@@ -455,18 +428,10 @@ fn error_notice(id: Option<u64>, reject: &Reject) -> Notice<'_> {
     }
 }
 
-type Reply = Result<(Payload, Option<Position>), Reject>;
-
-fn apart(outcome: Outcome<Reply>) -> (Outcome<Result<Payload, Reject>>, Option<Position>) {
-    match outcome {
-        Outcome::Reply(Ok((payload, position))) => (Outcome::Reply(Ok(payload)), position),
-        Outcome::Reply(Err(reject)) => (Outcome::Reply(Err(reject)), None),
-        Outcome::Panicked => (Outcome::Panicked, None),
-    }
-}
+type Reply = Result<Answer, Reject>;
 
 /// Asks the application whether the session may do this.
-pub(super) async fn check(session: &Session, room: &crate::RoomName, verb: Verb) -> Result<(), Reject> {
+pub(super) async fn check(session: &Session, room: &RoomName, verb: Verb) -> Result<(), Reject> {
     let node: &Arc<Node> = session.node();
     let Some(permit) = &node.permit else { return Ok(()) };
     let asked = guard("permission", permit(session.clone(), room.clone(), verb));
@@ -484,7 +449,7 @@ async fn answer(session: Session, dispatched: Dispatched) -> Reply {
         other => other,
     };
     match dispatched {
-        Dispatched::Handled(handling) => Ok((handling.await?, None)),
+        Dispatched::Handled(handling) => Ok(Answer::Payload(handling.await?, None)),
         Dispatched::Unhandled(incoming) if incoming.name.as_str() == "message" => message(session, incoming).await,
         Dispatched::Unhandled(incoming) => {
             let (code, message) = unknown(&incoming);
@@ -521,5 +486,5 @@ async fn message(session: Session, incoming: Incoming) -> Reply {
     let topic = Topic::room(session.namespace().clone(), room);
     let history = node.policy(&topic).history;
     let receipt = node.publish(&topic, publication, history).await?;
-    Ok((Payload::empty(), receipt.position))
+    Ok(Answer::Payload(Payload::empty(), receipt.position))
 }

@@ -15,7 +15,7 @@ use super::{
     shard::Shard,
 };
 use crate::{
-    JoinError, Notice, Position, RoomName,
+    CloseCode, JoinError, Notice, Position, RoomName,
     broker::{BrokerError, HistoryQuery, Publication, PublicationKind, Target, Topic},
     engine::connection::Listed,
     node::{JoinReady, JoinRequest, Node, RoomChange, RoomEntry, ShardCommand, Slot, Verb},
@@ -60,25 +60,35 @@ impl Shard {
             waiting: Vec::new(),
             overflowed: false,
             attempts: 0,
+            number: self.next_join,
             followers: Vec::new(),
         });
-        self.attempt_join(index, &entry, attempt);
+        self.next_join += 1;
+        self.attempt_join(index, &entry, self.next_join - 1, attempt);
     }
 
-    fn attempt_join(&mut self, index: u32, entry: &Arc<RoomEntry>, attempt: Attempt) {
+    fn attempt_join(&mut self, index: u32, entry: &Arc<RoomEntry>, number: u64, attempt: Attempt) {
         let slot = self.slot(index);
         let later = entry.clone();
-        let result = self.start(attempt.run(), move |result| ShardCommand::JoinReady { slot, entry: later, result });
+        let result =
+            self.start(attempt.run(), move |result| ShardCommand::JoinReady { slot, entry: later, number, result });
         if let Some(result) = result {
-            self.join_ready(slot, entry, result);
+            self.join_ready(slot, entry, number, result);
         }
     }
 
     /// The past is read: put it together with what waited.
-    pub(super) fn join_ready(&mut self, slot: Slot, entry: &Arc<RoomEntry>, result: Result<JoinReady, JoinError>) {
+    pub(super) fn join_ready(
+        &mut self,
+        slot: Slot,
+        entry: &Arc<RoomEntry>,
+        number: u64,
+        result: Result<JoinReady, JoinError>,
+    ) {
         let Some(index) = self.find(slot) else { return };
         let Some(&room) = self.room_index.get(&entry.id) else { return };
-        let place = self.rooms[room as usize].pending.iter().position(|pending| pending.connection == index);
+        let mut all = self.rooms[room as usize].pending.iter();
+        let place = all.position(|pending| pending.connection == index && pending.number == number);
         // A leave or the end of the session took it away meanwhile.
         let Some(place) = place else { return };
         let mut pending = self.rooms[room as usize].pending.swap_remove(place);
@@ -94,7 +104,8 @@ impl Shard {
         if pending.overflowed && entry.keeps_history() {
             if pending.attempts == ATTEMPTS {
                 self.leave_entry(room, entry);
-                return self.join_failed(index, &entry.topic, pending.request, JoinError::Broker(BrokerError::Full));
+                self.join_failed(index, &entry.topic, pending.request, JoinError::Broker(BrokerError::Full));
+                return self.follow(index, &entry.topic, pending.followers);
             }
             let Some(session) = self.connections[index as usize].session.clone() else { return };
             pending.overflowed = false;
@@ -103,7 +114,7 @@ impl Shard {
             let attempt = Attempt::new(&session, entry, &pending.request);
             self.connections[index as usize].joining += 1;
             self.rooms[room as usize].pending.push(pending);
-            return self.attempt_join(index, entry, attempt);
+            return self.attempt_join(index, entry, number, attempt);
         }
         if pending.overflowed {
             // What came before the acknowledgement is nothing that the session could miss.
@@ -214,7 +225,9 @@ impl Shard {
             let pending = self.rooms[room as usize].pending.swap_remove(place);
             self.connections[index as usize].joining -= 1;
             self.leave_entry(room, &entry);
-            self.join_failed(index, &entry.topic, pending.request, JoinError::Closed);
+            for request in std::iter::once(pending.request).chain(pending.followers) {
+                self.join_failed(index, &entry.topic, request, JoinError::Closed);
+            }
             return true;
         }
         let Some(place) = self.membership(index, room) else { return false };
@@ -346,7 +359,11 @@ impl Shard {
     }
 
     fn join_failed(&mut self, index: u32, topic: &Topic, request: JoinRequest, error: JoinError) {
-        if request.restores {
+        if topic.room_name().is_none() {
+            // Without its inbox or the broadcasts a session would be deaf and not know it.
+            tracing::warn!(%topic, %error, "a session cannot be subscribed");
+            self.close_for(index, CloseCode::TryAgainLater);
+        } else if request.restores {
             // The client believes that it is in the room.
             if let Some(room) = topic.room_name() {
                 self.tell(index, &Notice::Left { id: None, room });

@@ -16,13 +16,18 @@ use crate::{
     SessionId,
     broker::Topic,
     handler::guard,
-    node::{Admitted, Arrival, ConnectionWaker, JoinRequest, Lost, Node, Outcome, Resumable, Revived, ShardCommand},
+    node::{
+        Admitted, Answer, Arrival, ConnectionWaker, JoinRequest, Lost, Node, Outcome, Resumable, Revived, ShardCommand,
+    },
     observe::add,
     session::{
         Handshake, Identity, Session,
         state::{Phase, SessionState, millis},
     },
 };
+
+/// When those come back whom a drain finds on their way in.
+const LATE_RETRY: Duration = Duration::from_secs(1);
 
 impl Shard {
     /// Takes over a connection that an adapter hands on.
@@ -138,7 +143,7 @@ impl Shard {
         let connection = &mut self.connections[index as usize];
         let Some(opening) = &mut connection.opening else { return };
         let Some(identity) = opening.identity.take() else { return };
-        let id = opening.revived.as_ref().map_or_else(SessionId::random, |revived| revived.id);
+        let id = opening.revived.as_ref().and_then(Revived::id).unwrap_or_else(SessionId::random);
         let transport_addr = connection.transport.as_ref().and_then(|transport| transport.peer_addr());
         let resumable = self.formats[usize::from(connection.format)].encoding.resumable();
         let session =
@@ -208,6 +213,10 @@ impl Shard {
             max_message: self.node.config.max_message_bytes as u64,
         };
         self.tell(index, &Notice::Connected(connected));
+        if self.node.is_draining() {
+            // It was on its way in when the drain began.
+            return self.close(index, CloseCode::Restart, CloseCode::Restart.reason(), Some(LATE_RETRY));
+        }
         session.forget_handshake(self.node.config.keep_handshakes);
         self.join(index, &session, &Topic::everyone(session.namespace().clone()), JoinRequest::default());
         self.restore(index, &session, opening.revived);
@@ -244,7 +253,7 @@ impl Shard {
             return;
         }
         let inbox = Topic::inbox(session.namespace().clone(), session.id());
-        let Some(Revived { rooms, cursors, inbox_epoch, .. }) = revived else {
+        let Some((Lost { rooms, inbox_epoch, .. }, cursors)) = revived.and_then(Revived::open) else {
             // All of a new inbox: what the connect handlers send may be in the log before the broker is subscribed.
             self.join(index, session, &inbox, JoinRequest { history: Some(u32::MAX), ..JoinRequest::default() });
             return;
@@ -273,7 +282,10 @@ impl Shard {
         let Some(check) = self.seat.authenticate.clone() else {
             return self.tell_reject(index, id, &Reject::bad_request("this server checks no credentials"));
         };
-        let handshake = Arc::new(session.handshake().as_deref().cloned().unwrap_or_default().with_auth(Some(auth)));
+        let handshake = session.handshake().as_deref().cloned().unwrap_or_else(|| {
+            Handshake::new("refresh").with_namespace(session.namespace().clone()).with_peer_addr(session.peer_addr())
+        });
+        let handshake = Arc::new(handshake.with_auth(Some(auth)));
         let timeout = self.node.config.check_timeout;
         let slot = self.slot(index);
         self.connections[index as usize].busy = true;
@@ -282,15 +294,15 @@ impl Shard {
             Outcome::Reply(match identity {
                 Ok(identity) if identity.user_id() == session.identity().user_id() => {
                     session.set_identity(identity);
-                    Ok(Payload::empty())
+                    Ok(Answer::Payload(Payload::empty(), None))
                 }
                 Ok(_) => Err(Reject::forbidden("these credentials are another user's")),
                 Err(refusal) => Err(Reject::new("unauthorized", refusal.message().to_owned())),
             })
         };
-        let done = self.start(refreshing, move |outcome| ShardCommand::Handled { slot, id, outcome, position: None });
+        let done = self.start(refreshing, move |outcome| ShardCommand::Handled { slot, id, outcome });
         if let Some(outcome) = done {
-            self.handled(index, id, outcome, None);
+            self.handled(index, id, outcome);
             self.to_release.push(index);
         }
     }
@@ -346,7 +358,7 @@ impl Shard {
         let mut frame = Vec::new();
         let has_close = self.formats[format].framing.close(code, reason, &mut frame);
         if !has_close || retry_after.is_some() {
-            self.tell(index, &Notice::Closing { code, reason, retry_after: retry_after.map(millis) });
+            self.tell_unsealed(index, &Notice::Closing { code, reason, retry_after: retry_after.map(millis) });
         }
         if has_close {
             self.push_close(index, Bytes::from(frame));
@@ -402,6 +414,17 @@ impl Shard {
             connection.transport = None;
             connection.ending = true;
             self.doomed.push((index, why));
+        }
+    }
+
+    /// Ends the connections that are not open yet: a drain does not wait for their clients' first words.
+    pub(super) fn close_opening(&mut self) {
+        let opening = |(index, there): (usize, &Connection)| {
+            (there.state.phase() == Phase::Opening).then(|| u32::try_from(index).ok()).flatten()
+        };
+        let indexes: Vec<u32> = self.connections.iter().filter_map(opening).collect();
+        for index in indexes {
+            self.close(index, CloseCode::Restart, CloseCode::Restart.reason(), Some(LATE_RETRY));
         }
     }
 
@@ -479,7 +502,7 @@ async fn admit(
 
 /// Finds the session of a token. Of several that ask with one token, one gets it.
 async fn revive(
-    node: &Node,
+    node: &Arc<Node>,
     identity: &Identity,
     handshake: &Handshake,
     cursors: Resume,
@@ -489,15 +512,14 @@ async fn revive(
         Some(Resumable::Lost(lost, _)) => lost,
         Some(Resumable::Live(old)) => {
             // Its connection is dead and nobody noticed yet, or it is a thief's: either way there is only one session.
-            let lost = lost_of(&old);
             let (done, gone) = oneshot::channel();
             node.shard(old.slot().shard).push(ShardCommand::Supersede { slot: old.slot(), done });
             // An error means that its shard is gone, and the session with it.
             let _ = gone.await;
-            lost
+            lost_of(&old)
         }
     };
-    Ok(Revived { id: lost.id, rooms: lost.rooms, inbox_epoch: lost.inbox_epoch, cursors })
+    Ok(Revived::new(node.clone(), lost, cursors))
 }
 
 fn lost_of(session: &Session) -> Lost {

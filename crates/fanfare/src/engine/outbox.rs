@@ -77,8 +77,12 @@ impl Outbox {
     /// Drops the oldest frames of `room` until `needed` bytes are free, if that is possible at all. The first frame may be
     /// half sent and stays.
     pub(super) fn drop_oldest(&mut self, room: u64, needed: usize) -> Option<Loss> {
-        let droppable: usize = self.of_room(room).map(|(_, length)| length).sum();
-        if droppable < needed {
+        let mut droppable = 0;
+        let enough = self.of_room(room).any(|(_, length)| {
+            droppable += length;
+            droppable >= needed
+        });
+        if !enough {
             return None;
         }
         let mut loss: Option<Loss> = None;

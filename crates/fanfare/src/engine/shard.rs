@@ -46,6 +46,7 @@ pub(super) struct Shard {
     pub(super) now: Millis,
     pub(super) connections: Slab<Connection>,
     pub(super) next_generation: u32,
+    pub(super) next_join: u64,
     pub(super) formats: Vec<Format>,
     /// Rooms with members or joins under way. An index is valid while one of them is there.
     pub(super) rooms: Slab<ShardRoom>,
@@ -108,6 +109,7 @@ impl Shard {
             now: 0,
             connections: Slab::new(),
             next_generation: 1,
+            next_join: 0,
             formats: Vec::new(),
             rooms: Slab::new(),
             room_index: HashMap::new(),
@@ -159,11 +161,6 @@ impl Shard {
                     self.send_publication(index, &publication);
                 }
             }
-            ShardCommand::Tell(slot, write) => {
-                if let Some(index) = self.find(slot) {
-                    write(&mut |notice| self.tell(index, notice));
-                }
-            }
             ShardCommand::Call { slot, id, name, payload, answer } => match self.find(slot) {
                 Some(index) => self.call(index, id, &name, &payload, answer),
                 None => drop(answer.send(Err(CallError::Closed))),
@@ -176,7 +173,7 @@ impl Shard {
                 Some(index) => self.join_room(index, room, request),
                 None => self.refuse_join(request),
             },
-            ShardCommand::JoinReady { slot, entry, result } => self.join_ready(slot, &entry, result),
+            ShardCommand::JoinReady { slot, entry, number, result } => self.join_ready(slot, &entry, number, result),
             ShardCommand::Leave { slot, room, answer } => {
                 if let Some(index) = self.find(slot) {
                     self.leave_room(index, &room, None);
@@ -185,9 +182,9 @@ impl Shard {
                     let _ = answer.send(());
                 }
             }
-            ShardCommand::Handled { slot, id, outcome, position } => {
+            ShardCommand::Handled { slot, id, outcome } => {
                 if let Some(index) = self.find(slot) {
-                    self.handled(index, id, outcome, position);
+                    self.handled(index, id, outcome);
                     self.next_command(index);
                 }
             }
@@ -208,6 +205,7 @@ impl Shard {
                 let _ = done.send(());
             }
             ShardCommand::Members { entry, limit, answer } => drop(answer.send(self.members(&entry, limit))),
+            ShardCommand::CloseOpening => self.close_opening(),
             ShardCommand::Stop => self.stopped = true,
         }
         self.reap();

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{Surroundings, shard::Shard};
 use crate::{
     CloseCode, DisconnectReason, Notice,
-    node::{ShardCommand, ShardHandle},
+    node::{Node, ShardCommand, ShardHandle},
     observe::add,
     session::state::{Due, Millis, Phase},
 };
@@ -17,7 +17,33 @@ use crate::{
 /// It does not take part in tokio's cooperative budget: with 128 operations a poll a shard of thousands of sockets would be
 /// told that they are not ready. It has bounds of its own and lets the driver in after each turn.
 pub(crate) async fn run(around: Surroundings, handle: Arc<ShardHandle>) {
+    let _last = LastRites { node: around.node.clone(), handle: handle.clone() };
     tokio::task::unconstrained(turns(Shard::new(around, handle))).await;
+}
+
+/// Closes the way to a shard however it ended. By a panic, which is a bug of ours or of a port's implementation, its sessions
+/// are lost; nobody must go on waiting for it.
+struct LastRites {
+    node: Arc<Node>,
+    handle: Arc<ShardHandle>,
+}
+
+impl Drop for LastRites {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        tracing::error!(shard = self.handle.index, "a shard panicked: its sessions are lost");
+        self.handle.close();
+        let index = self.handle.index;
+        self.node.sessions.retain(|_, session| {
+            let lost = session.slot().shard == index;
+            if lost {
+                session.end();
+            }
+            !lost
+        });
+    }
 }
 
 async fn turns(mut shard: Shard) {
@@ -40,8 +66,10 @@ async fn turns(mut shard: Shard) {
         if let Some(deadline) = deadline {
             timer.as_mut().reset(shard.epoch + std::time::Duration::from_millis(deadline));
         }
+        let mut work = false;
         poll_fn(|cx| {
-            if shard.handle.park(cx.waker()) || (deadline.is_some() && timer.as_mut().poll(cx).is_ready()) {
+            work = shard.handle.park(cx.waker());
+            if work || (deadline.is_some() && timer.as_mut().poll(cx).is_ready()) {
                 return Poll::Ready(());
             }
             // Woken by a push, which has unparked us already, or for nothing.
@@ -49,6 +77,10 @@ async fn turns(mut shard: Shard) {
         })
         .await;
         shard.handle.unpark();
+        if work {
+            // Who publishes without pause must not keep the driver from the sockets.
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Hub;
-use crate::CloseCode;
+use crate::{CloseCode, node::ShardCommand};
 
 /// How to drain.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +61,10 @@ impl Hub {
             session.close_with(CloseCode::Restart, CloseCode::Restart.reason(), Some(retry_after));
         }
         while self.node.connections() > 0 && Instant::now() < end {
-            sleep(Duration::from_millis(5)).await;
+            for shard in self.node.shards() {
+                shard.push(ShardCommand::CloseOpening);
+            }
+            sleep(Duration::from_millis(20)).await;
         }
         let cut = self.node.connections();
         self.close().await;

@@ -39,7 +39,9 @@ pub(crate) use relay::Relay;
 pub(crate) use resume::{Lost, Resumable, Resumables, Revived};
 pub(crate) use room::RoomEntry;
 pub use select::Select;
-pub(crate) use shard::{Admitted, Arrival, ConnectionWaker, JoinReady, JoinRequest, ShardCommand, ShardHandle, Slot};
+pub(crate) use shard::{
+    Admitted, Answer, Arrival, ConnectionWaker, JoinReady, JoinRequest, ShardCommand, ShardHandle, Slot,
+};
 
 /// What a client may want to do with a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,6 +95,8 @@ pub(crate) struct Node {
     rooms: DashMap<Topic, Arc<RoomEntry>>,
     /// Topics without members, whose subscription ends when they are still without at the next sweep.
     vacant: parking_lot::Mutex<Vec<Arc<RoomEntry>>>,
+    /// Topics that owe a gap to a shard whose queue was full.
+    owing: parking_lot::Mutex<Vec<Arc<RoomEntry>>>,
     sink: OnceLock<Arc<dyn Sink>>,
     next_room: AtomicU64,
     /// What the hub adds to the node, for handles that are made from a session. Its type belongs to a higher layer.
@@ -133,6 +137,7 @@ impl Node {
                 .collect(),
             rooms: DashMap::new(),
             vacant: parking_lot::Mutex::new(Vec::new()),
+            owing: parking_lot::Mutex::new(Vec::new()),
             sink: OnceLock::new(),
             next_room: AtomicU64::new(1),
             seat: OnceLock::new(),
@@ -199,7 +204,7 @@ impl Node {
 
     fn new_policy(&self, topic: &Topic) -> RoomPolicy {
         match &topic.target {
-            Target::Room(room) => (self.policy_of)(&topic.namespace, room),
+            Target::Room(room) => contained("rooms", || (self.policy_of)(&topic.namespace, room)).unwrap_or_default(),
             Target::Inbox(_) => {
                 RoomPolicy { history: Some(self.config.inbox_history), announce_up_to: 0, ..RoomPolicy::default() }
             }
@@ -277,10 +282,16 @@ impl Node {
         let vacant = std::mem::take(&mut *self.vacant.lock());
         for entry in vacant {
             let _guard = entry.subscription.lock().await;
-            if entry.interest() > 0 || entry.local.lock().dead {
-                continue;
+            // First the flag, then the look: who enters after the look sees the flag and subscribes again.
+            let subscribed = entry.subscribed.swap(false, Ordering::SeqCst);
+            {
+                let local = entry.local.lock();
+                if local.total() > 0 || local.dead {
+                    entry.subscribed.store(subscribed, Ordering::SeqCst);
+                    continue;
+                }
             }
-            if entry.subscribed.swap(false, Ordering::AcqRel) {
+            if subscribed {
                 // One subscription too many costs work and breaks nothing: a failure is the broker's to repair.
                 let _ = tokio::time::timeout(self.config.check_timeout, self.broker.unsubscribe(&entry.topic)).await;
             }
@@ -295,7 +306,7 @@ impl Node {
 
     pub(crate) fn observe(&self, topic: &Topic, change: &RoomChange) {
         if let (Some(observer), Some(_)) = (&self.observer, topic.room_name()) {
-            observer(topic, change);
+            contained("on_room", || observer(topic, change));
         }
     }
 
@@ -316,6 +327,15 @@ impl Node {
     }
 }
 
+/// Runs a callback of the application's that shards call. Its panic is logged and goes no further: a shard is everyone's.
+fn contained<T>(name: &str, callback: impl FnOnce() -> T) -> Option<T> {
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback));
+    if result.is_err() {
+        tracing::error!(callback = name, "a callback panicked");
+    }
+    result.ok()
+}
+
 /// Rooms of a broker that may lose deliveries are compared with its log this often, in seconds: promise C5 says 5.
 const TOP_CHECK_TURNS: u64 = 3;
 
@@ -330,6 +350,7 @@ pub(crate) async fn housekeeping(node: Weak<Node>) {
         if node.offers.history && !node.offers.gapless && turn % TOP_CHECK_TURNS == 0 {
             relay::check_tops(&node).await;
         }
+        relay::pay_all(&node);
         node.resumables.sweep(tokio::time::Instant::now());
     }
 }

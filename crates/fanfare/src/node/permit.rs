@@ -15,7 +15,7 @@ impl Node {
     /// Takes a place for a connection from `address`.
     pub(crate) fn take_place(self: &Arc<Self>, address: Option<IpAddr>) -> Result<ConnectionPermit, Refusal> {
         // Many connections from this very machine are tests, proxies and local tools.
-        let address = address.filter(|address| !address.is_loopback()).map(network);
+        let address = address.filter(|address| !address.to_canonical().is_loopback()).map(network);
         if self.connections.fetch_add(1, Ordering::AcqRel) >= self.config.max_connections {
             self.connections.fetch_sub(1, Ordering::AcqRel);
             return Err(Refusal::Full);

@@ -7,7 +7,10 @@ use std::{
 
 use futures_util::StreamExt;
 
-use super::{Node, RoomEntry, ShardCommand, room::RoomLocal};
+use super::{
+    Node, RoomEntry, ShardCommand,
+    room::{Owed, RoomLocal},
+};
 use crate::{
     Position,
     broker::{BrokerError, BrokerState, HistoryPage, HistoryQuery, Publication, Sink, Topic},
@@ -36,7 +39,7 @@ impl Sink for Relay {
         add(&node.counters.publications, 1);
         let mut local = entry.local.lock();
         let Some(position) = position else {
-            hand_out(&node, &entry, &local, &publication, None);
+            hand_out(&node, &entry, &mut local, &publication, None);
             return;
         };
         if let Some(held) = &mut local.repair {
@@ -55,7 +58,7 @@ impl Sink for Relay {
             }
             _ => {
                 local.last = Some(position);
-                hand_out(&node, &entry, &local, &publication, Some(position));
+                hand_out(&node, &entry, &mut local, &publication, Some(position));
             }
         }
     }
@@ -120,20 +123,51 @@ async fn check_top(node: Arc<Node>, entry: Arc<RoomEntry>) {
 fn hand_out(
     node: &Node,
     entry: &Arc<RoomEntry>,
-    local: &RoomLocal,
+    local: &mut RoomLocal,
     publication: &Arc<Publication>,
     position: Option<Position>,
 ) {
+    pay(node, entry, local);
     for (shard, &interest) in node.shards.iter().zip(&local.interest) {
         if interest == 0 {
             continue;
         }
+        // While a shard is owed a gap, what comes is behind the gap: it belongs to it.
+        let owed = local.owed.iter_mut().find(|owed| owed.shard == shard.index);
         let deliver = ShardCommand::Deliver { entry: entry.clone(), publication: publication.clone(), position };
-        if !shard.try_deliver(deliver) {
-            // The shard is twice full: its members lose this one, and hear of it.
-            add(&node.counters.dropped, 1);
-            let from = position.map(|place| Position::new(place.epoch, place.offset - 1));
-            shard.push(ShardCommand::Gap { entry: entry.clone(), from, to: position });
+        if owed.is_none() && shard.try_deliver(deliver) {
+            continue;
+        }
+        add(&node.counters.dropped, 1);
+        match owed {
+            Some(owed) => owed.to = position,
+            None => {
+                let from = position.map(|place| Position::new(place.epoch, place.offset.saturating_sub(1)));
+                if local.owed.is_empty() {
+                    node.owing.lock().push(entry.clone());
+                }
+                local.owed.push(Owed { shard: shard.index, from, to: position });
+            }
+        }
+    }
+}
+
+/// Tells the shards the gaps that they are owed, as far as they take them by now.
+fn pay(node: &Node, entry: &Arc<RoomEntry>, local: &mut RoomLocal) {
+    local.owed.retain(|owed| {
+        let gap = ShardCommand::Gap { entry: entry.clone(), from: owed.from, to: owed.to };
+        !node.shards[usize::from(owed.shard)].try_deliver(gap)
+    });
+}
+
+/// Tells the gaps of rooms in which nothing was published since.
+pub(super) fn pay_all(node: &Node) {
+    let owing = std::mem::take(&mut *node.owing.lock());
+    for entry in owing {
+        let mut local = entry.local.lock();
+        pay(node, &entry, &mut local);
+        if !local.owed.is_empty() {
+            node.owing.lock().push(entry.clone());
         }
     }
 }
@@ -198,7 +232,7 @@ fn apply(node: &Arc<Node>, entry: &Arc<RoomEntry>, page: HistoryPage) -> bool {
     if page.complete {
         for found in page.entries {
             local.last = Some(found.position);
-            hand_out(node, entry, &local, &found.publication, Some(found.position));
+            hand_out(node, entry, &mut local, &found.publication, Some(found.position));
         }
     } else {
         tell_gap(node, entry, &local, before, Some(page.top));
@@ -212,7 +246,7 @@ fn apply(node: &Arc<Node>, entry: &Arc<RoomEntry>, page: HistoryPage) -> bool {
         }
         if position.epoch == last.epoch && position.offset == last.offset + 1 {
             local.last = Some(*position);
-            hand_out(node, entry, &local, publication, Some(*position));
+            hand_out(node, entry, &mut local, publication, Some(*position));
             continue;
         }
         // Still a hole: the held ones that are left wait for the next reading.

@@ -8,16 +8,42 @@ use std::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::{Epoch, Namespace, ResumeToken, RoomName, SessionId, session::Session};
+use super::Node;
+use crate::{Epoch, Namespace, Resume, ResumeToken, RoomName, SessionId, session::Session};
 
-/// A lost session that goes on with a new connection.
+/// A lost session that goes on with a new connection. Dropped before that connection is open, it is lost again under its
+/// old token: a connection that fails burns nothing.
 pub(crate) struct Revived {
-    pub(crate) id: SessionId,
-    pub(crate) rooms: Vec<RoomName>,
-    /// The epoch that its inbox began in.
-    pub(crate) inbox_epoch: Option<Epoch>,
+    node: Arc<Node>,
+    /// `None` once the session is open.
+    lost: Option<Lost>,
     /// Where the client was last, as it says.
-    pub(crate) cursors: crate::Resume,
+    cursors: Resume,
+}
+
+impl Revived {
+    pub(crate) fn new(node: Arc<Node>, lost: Lost, cursors: Resume) -> Self {
+        Self { node, lost: Some(lost), cursors }
+    }
+
+    pub(crate) fn id(&self) -> Option<SessionId> {
+        self.lost.as_ref().map(|lost| lost.id)
+    }
+
+    /// The session is open: what it was, and where its client stands.
+    pub(crate) fn open(mut self) -> Option<(Lost, Resume)> {
+        Some((self.lost.take()?, self.cursors.clone()))
+    }
+}
+
+impl Drop for Revived {
+    fn drop(&mut self) {
+        if let Some(lost) = self.lost.take() {
+            let config = &self.node.config;
+            let until = Instant::now() + config.resume_window;
+            self.node.resumables.keep(&self.cursors.token, lost, until, config.max_resumable_sessions);
+        }
+    }
 }
 
 /// What is left of a session whose connection is lost.
@@ -62,10 +88,18 @@ impl Resumables {
             // Taken by a newer connection.
             return;
         }
-        let Some(lost) = lost else { return };
+        drop(inner);
+        if let Some(lost) = lost {
+            self.keep(token, lost, until, max);
+        }
+    }
+
+    /// Keeps a lost session for a while; the oldest makes room.
+    pub(crate) fn keep(&self, token: &ResumeToken, lost: Lost, until: Instant, max: usize) {
         if max == 0 {
             return;
         }
+        let mut inner = self.inner.lock();
         while inner.lost_count >= max {
             inner.forget_oldest();
         }

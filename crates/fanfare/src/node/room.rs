@@ -35,8 +35,17 @@ pub(crate) struct RoomLocal {
     pub(crate) last: Option<Position>,
     /// Deliveries held back while the log is read again. `None`: nothing is missing.
     pub(crate) repair: Option<Vec<(Position, Arc<Publication>)>>,
+    /// Gaps that a shard has yet to be told because its queue was full: the range that they span. Bounded by the shards.
+    pub(crate) owed: SmallVec<[Owed; 1]>,
     /// The entry is out of the registry: whoever found it looks again.
     pub(crate) dead: bool,
+}
+
+/// A gap that a shard has yet to be told.
+pub(crate) struct Owed {
+    pub(crate) shard: u16,
+    pub(crate) from: Option<Position>,
+    pub(crate) to: Option<Position>,
 }
 
 impl RoomEntry {
@@ -50,6 +59,7 @@ impl RoomEntry {
                 members: 0,
                 last: None,
                 repair: None,
+                owed: SmallVec::new(),
                 dead: false,
             }),
             subscription: tokio::sync::Mutex::new(()),

@@ -49,8 +49,6 @@ pub(crate) enum ShardCommand {
     Gap { entry: Arc<RoomEntry>, from: Option<Position>, to: Option<Position> },
     /// Send to one session.
     Send(Slot, Arc<Publication>),
-    /// Tell one session something that only its asker can word.
-    Tell(Slot, Words),
     /// Call one session.
     Call { slot: Slot, id: u64, name: EventName, payload: Payload, answer: oneshot::Sender<Result<Payload, CallError>> },
     /// Nobody waits for the answer of a call any more.
@@ -58,11 +56,11 @@ pub(crate) enum ShardCommand {
     /// Put a session into a room.
     Join { slot: Slot, room: RoomName, request: JoinRequest },
     /// The asynchronous half of a join is done.
-    JoinReady { slot: Slot, entry: Arc<RoomEntry>, result: Result<JoinReady, JoinError> },
+    JoinReady { slot: Slot, entry: Arc<RoomEntry>, number: u64, result: Result<JoinReady, JoinError> },
     /// Take a session out of a room.
     Leave { slot: Slot, room: RoomName, answer: Option<oneshot::Sender<()>> },
     /// A handler that was not ready at once is done. `id`: the command that asked for an answer.
-    Handled { slot: Slot, id: Option<u64>, outcome: Outcome<Result<Payload, Reject>>, position: Option<Position> },
+    Handled { slot: Slot, id: Option<u64>, outcome: Outcome<Result<Answer, Reject>> },
     /// The identity of a session changed.
     IdentityChanged(Slot),
     /// End a session.
@@ -71,8 +69,18 @@ pub(crate) enum ShardCommand {
     Supersede { slot: Slot, done: oneshot::Sender<()> },
     /// Who is in the room on this shard: at most so many, and how many there are.
     Members { entry: Arc<RoomEntry>, limit: usize, answer: oneshot::Sender<(Vec<Member>, usize)> },
+    /// End the connections that are not open yet.
+    CloseOpening,
     /// Drop everything and end.
     Stop,
+}
+
+/// What answers a command.
+pub(crate) enum Answer {
+    /// An ack, with the place of the command's message.
+    Payload(Payload, Option<Position>),
+    /// Anything else.
+    Words(Words),
 }
 
 /// Words the notice: called with the way to tell it.
@@ -167,7 +175,8 @@ impl ShardHandle {
             return;
         }
         queue.push(command);
-        self.queued.store(queue.len(), Ordering::Release);
+        // With the swap in `wake`: either the shard sees this before it sleeps, or we see that it sleeps.
+        self.queued.store(queue.len(), Ordering::SeqCst);
         drop(queue);
         self.wake();
     }
