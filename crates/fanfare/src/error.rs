@@ -279,7 +279,8 @@ impl From<SendToError> for Reject {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The event cannot be written as JSON, or its name is a word of the protocol's own.
+    /// The event cannot be written as JSON, its name is a word of the protocol's own, or it is longer than
+    /// [`Config::max_message_bytes`](crate::Config).
     #[error("the event cannot be encoded")]
     Encode,
     /// The answer is not what the event's `Ack` says.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Namespace, Notice, Overflow, Position, RoomName, ServerEvent, SessionId,
-    broker::{Publication, PublicationKind, Topic},
+    broker::{Publication, PublicationKind, Target, Topic},
     node::{JoinRequest, RoomEntry},
 };
 
@@ -143,6 +143,12 @@ impl Shard {
             return;
         }
         let excluded = self.excluded(entry, &publication, position, index);
+        match entry.topic.target {
+            Target::Inbox(_) => return self.deliver_to_inbox(entry, index, &publication, position, &excluded),
+            // In the order of sending also beside what goes to a part of the sessions.
+            Target::Everyone => self.seal_all_but(Some(index)),
+            Target::Room(_) => self.seal_broadcasts(),
+        }
         let room = &mut self.rooms[index as usize];
         let behind = publication.volatile;
         for &(format, _) in &room.formats {
@@ -180,6 +186,9 @@ impl Shard {
         let full = room.batches.iter().any(|batch| batch.bytes.len() >= MAX_BATCH);
         if !room.dirty {
             room.dirty = true;
+            if entry.topic.target == Target::Everyone {
+                self.dirty_broadcasts.push(index);
+            }
             self.dirty_rooms.push(index);
         }
         // A frame of a conflated room stands alone, so that a newer one can take its place.
@@ -187,6 +196,23 @@ impl Shard {
             self.seal(index, publication.conflation_key.clone());
         } else if full {
             self.seal(index, None);
+        }
+    }
+
+    /// A message for one session alone stands by itself, behind all that its rooms had before it.
+    fn deliver_to_inbox(
+        &mut self,
+        entry: &Arc<RoomEntry>,
+        index: u32,
+        publication: &Publication,
+        position: Option<Position>,
+        excluded: &[u32],
+    ) {
+        for member in self.rooms[index as usize].members.clone() {
+            if !excluded.contains(&member) {
+                self.seal_rooms_of(member);
+                self.tell_publication(member, entry, publication, position);
+            }
         }
     }
 
@@ -276,10 +302,23 @@ impl Shard {
 
     /// Seals the batches of all rooms that were published to.
     pub(super) fn seal_all(&mut self) {
-        while let Some(index) = self.dirty_rooms.pop() {
-            if self.rooms.get(index as usize).is_some_and(|room| room.dirty) {
-                self.seal(index, None);
+        self.seal_all_but(None);
+    }
+
+    fn seal_all_but(&mut self, kept: Option<u32>) {
+        for index in std::mem::take(&mut self.dirty_rooms) {
+            if Some(index) == kept {
+                self.dirty_rooms.push(index);
+            } else {
+                self.seal_room(index);
             }
+        }
+        self.dirty_broadcasts.retain(|index| Some(*index) == kept);
+    }
+
+    fn seal_broadcasts(&mut self) {
+        while let Some(index) = self.dirty_broadcasts.pop() {
+            self.seal_room(index);
         }
     }
 

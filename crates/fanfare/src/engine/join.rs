@@ -186,7 +186,7 @@ impl Shard {
     }
 
     /// Tells one member a publication, as the batch would: its own excluded ones as their places only.
-    fn tell_publication(
+    pub(super) fn tell_publication(
         &mut self,
         index: u32,
         entry: &Arc<RoomEntry>,
@@ -316,7 +316,8 @@ impl Shard {
     }
 
     fn announce(&mut self, entry: &Arc<RoomEntry>, session: &Session, joined: bool) {
-        if entry.interest() > entry.policy.announce_up_to || entry.interest() == 0 {
+        // In a drain everyone goes: telling each of each would be the square of them.
+        if entry.interest() > entry.policy.announce_up_to || entry.interest() == 0 || self.node.is_draining() {
             return;
         }
         let member = session.identity().member(session.id());

@@ -53,6 +53,8 @@ pub(super) struct Shard {
     pub(super) room_index: HashMap<u64, u32>,
     /// Rooms that were published to since they were last sealed. May name a room twice or one that is gone.
     pub(super) dirty_rooms: Vec<u32>,
+    /// Those of them that are everyone's.
+    pub(super) dirty_broadcasts: Vec<u32>,
     pub(super) timers: Timers,
     pub(super) hot: VecDeque<u32>,
     pub(super) bulk: VecDeque<u32>,
@@ -114,6 +116,7 @@ impl Shard {
             rooms: Slab::new(),
             room_index: HashMap::new(),
             dirty_rooms: Vec::new(),
+            dirty_broadcasts: Vec::new(),
             timers: Timers::new(),
             hot: VecDeque::new(),
             bulk: VecDeque::new(),

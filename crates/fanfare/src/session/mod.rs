@@ -237,7 +237,7 @@ impl Session {
         if !self.is_open() {
             return Err(CallError::Closed);
         }
-        if is_reserved(name.as_str()) {
+        if is_reserved(name.as_str()) || payload.len() > self.0.node.config.max_message_bytes {
             return Err(CallError::Encode);
         }
         let (answer, answered) = oneshot::channel();
