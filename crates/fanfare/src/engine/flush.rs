@@ -17,7 +17,7 @@ use crate::{
     CloseCode, DisconnectReason, Notice, Overflow,
     observe::add,
     session::state::Phase,
-    transport::{Outgoing, SendError},
+    transport::{Outgoing, Queue, SendError},
 };
 
 /// Sends of one slice. Measured: 64 to 256 halve the cost at saturation, because batches fill up meanwhile; 64 is the fairest.
@@ -228,6 +228,11 @@ impl Shard {
         let (Some(transport), Some(waker)) = (&mut connection.transport, &connection.waker) else { return };
         let mut cx = Context::from_waker(waker);
         let mut result = Poll::Ready(Ok(()));
+        if connection.outbox.is_none() && connection.blocked {
+            // The queue was taken, but not all of it has left the transport.
+            let mut empty = Queue::new();
+            result = transport.poll_send(&mut cx, &mut Outgoing::new(&mut empty, &mut self.scratch_join));
+        }
         if let Some(outbox) = &mut connection.outbox {
             let before = outbox.bytes();
             let mut outgoing = Outgoing::new(&mut outbox.queue, &mut self.scratch_join);

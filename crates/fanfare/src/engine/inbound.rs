@@ -59,7 +59,9 @@ impl Shard {
             return false;
         };
         let closing = connection.state.phase() == Phase::Closing;
+        let max_bytes = self.node.config.max_message_bytes;
         let received = &mut self.received;
+        let max = self.node.config.max_message_bytes;
         let mut messages = 0;
         let result = transport.poll_receive(&mut Context::from_waker(waker), &mut self.scratch_read, &mut |inbound| {
             let message = match inbound {
@@ -70,6 +72,13 @@ impl Shard {
                 Inbound::Close(code, _) => return received.push(Received::Close(code)),
             };
             messages += 1;
+            // Transports refuse earlier, before they hold it; one of the application's own may have no limit.
+            if message.len() > max_bytes {
+                return received.push(Received::Bad(ProtocolError::Broken {
+                    code: CloseCode::TooBig,
+                    rule: "message over the limit",
+                }));
+            }
             // After our close nothing is carried out any more; the peer may not know of it yet.
             if !closing {
                 if let Err(error) = protocol.receive(message, &mut |command| received.push(Received::Command(command)))

@@ -116,7 +116,6 @@ impl Shard {
         let Some(connection) = self.connections.get_mut(index as usize) else { return };
         connection.flag.unlist();
         if connection.blocked {
-            connection.blocked = false;
             self.flush_one(index);
         }
         self.receive(index);

@@ -48,6 +48,21 @@ pub enum InMessage<'a> {
     Binary(&'a [u8]),
 }
 
+impl InMessage<'_> {
+    /// Length, in bytes.
+    pub const fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether there are no bytes.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// The writer of a protocol. Stateless, so that what it writes can be shared.
 pub trait Encoding: Send + Sync + 'static {
     /// Names the encoding. Two with the same name must write the same.
