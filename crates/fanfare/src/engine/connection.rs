@@ -37,8 +37,6 @@ pub(super) struct Connection {
     pub(super) ending: bool,
     /// The session's `outbox_bytes` says something other than 0.
     pub(super) told_outbox: bool,
-    /// Joins under way.
-    pub(super) joining: u16,
     /// The peer said goodbye while commands of its were under way, with this code.
     pub(super) goodbye: Option<u16>,
     /// The receiving half has ended.
@@ -62,6 +60,8 @@ pub(super) struct Connection {
     pub(super) opening: Option<Box<Opening>>,
     pub(super) outbox: Option<Box<Outbox>>,
     pub(super) memberships: SmallVec<[Membership; 2]>,
+    /// Rooms that it is on its way into.
+    pub(super) joining: SmallVec<[u32; 2]>,
     pub(super) desk: Option<Box<Desk>>,
     pub(super) resume_token: Option<Box<ResumeToken>>,
     /// Given back when the connection is dropped.

@@ -61,7 +61,6 @@ impl Shard {
         let closing = connection.state.phase() == Phase::Closing;
         let max_bytes = self.node.config.max_message_bytes;
         let received = &mut self.received;
-        let max = self.node.config.max_message_bytes;
         let mut messages = 0;
         let result = transport.poll_receive(&mut Context::from_waker(waker), &mut self.scratch_read, &mut |inbound| {
             let message = match inbound {

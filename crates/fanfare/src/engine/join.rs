@@ -53,7 +53,7 @@ impl Shard {
         let entry = self.node.enter(topic, self.handle.index);
         let room = self.room_for(&entry);
         let attempt = Attempt::new(session, &entry, &request);
-        self.connections[index as usize].joining += 1;
+        self.connections[index as usize].joining.push(room);
         self.rooms[room as usize].pending.push(PendingJoin {
             connection: index,
             request,
@@ -92,7 +92,7 @@ impl Shard {
         // A leave or the end of the session took it away meanwhile.
         let Some(place) = place else { return };
         let mut pending = self.rooms[room as usize].pending.swap_remove(place);
-        self.connections[index as usize].joining -= 1;
+        self.connections[index as usize].joining.retain(|joining| *joining != room);
         let ready = match result {
             Ok(ready) => ready,
             Err(error) => {
@@ -112,7 +112,7 @@ impl Shard {
             pending.attempts += 1;
             pending.waiting.clear();
             let attempt = Attempt::new(&session, entry, &pending.request);
-            self.connections[index as usize].joining += 1;
+            self.connections[index as usize].joining.push(room);
             self.rooms[room as usize].pending.push(pending);
             return self.attempt_join(index, entry, number, attempt);
         }
@@ -223,7 +223,7 @@ impl Shard {
         let entry = self.rooms[room as usize].entry.clone();
         if let Some(place) = self.rooms[room as usize].pending.iter().position(|pending| pending.connection == index) {
             let pending = self.rooms[room as usize].pending.swap_remove(place);
-            self.connections[index as usize].joining -= 1;
+            self.connections[index as usize].joining.retain(|joining| *joining != room);
             self.leave_entry(room, &entry);
             for request in std::iter::once(pending.request).chain(pending.followers) {
                 self.join_failed(index, &entry.topic, request, JoinError::Closed);
@@ -257,19 +257,10 @@ impl Shard {
                 self.announce(&entry, &session, false);
             }
         }
-        if self.connections[index as usize].joining == 0 {
-            return;
-        }
-        let waiting: Vec<(u32, Arc<RoomEntry>)> = self
-            .rooms
-            .iter()
-            .filter(|(_, room)| room.pending.iter().any(|pending| pending.connection == index))
-            .map(|(room, there)| (place_of(room), there.entry.clone()))
-            .collect();
-        for (room, entry) in waiting {
-            let mut pending = std::mem::take(&mut self.rooms[room as usize].pending);
-            pending.retain(|pending| pending.connection != index);
-            self.rooms[room as usize].pending = pending;
+        for room in std::mem::take(&mut self.connections[index as usize].joining) {
+            let there = &mut self.rooms[room as usize];
+            there.pending.retain(|pending| pending.connection != index);
+            let entry = there.entry.clone();
             self.leave_entry(room, &entry);
         }
     }
