@@ -15,6 +15,7 @@ macro_rules! pages {
 
 pages! {
     readme: "README.md",
+    handlers: "docs/guide/handlers.md",
     rooms: "docs/guide/rooms.md",
     authentication: "docs/guide/authentication.md",
     presence_and_history: "docs/guide/presence-and-history.md",
@@ -134,6 +135,46 @@ mod tests {
             let (_, sentence) = promise.split_once(": ").unwrap();
             assert!(guarantees.contains(&one_line(sentence)), "{}: {sentence}", path.display());
         }
+    }
+
+    #[test]
+    fn every_crate_is_in_the_readme_and_its_paths_are_there() {
+        let readme = page("README.md");
+        for entry in fs::read_dir(root().join("crates")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(name == "xtask" || readme.contains(&format!("| [`{name}`](crates/{name}) |")), "{name}");
+        }
+        let paths: Vec<_> =
+            readme.split("path = \"../fanfare/").skip(1).filter_map(|rest| rest.split_once('"')).collect();
+        assert!(!paths.is_empty());
+        for (path, _) in paths {
+            assert!(root().join(path).join("Cargo.toml").exists(), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_reserved_word_is_named_to_authors_of_handlers() {
+        let source = fs::read_to_string(root().join("crates/fanfare/src/handler/reserved.rs")).unwrap();
+        let (_, list) = source.split_once("&[&str] = &[").unwrap();
+        let words: Vec<_> = list.split('"').skip(1).step_by(2).collect();
+        assert!(words.len() > 20, "{words:?}");
+        let handlers = page("docs/guide/handlers.md");
+        let (_, named) = handlers.split_once("## Names that are taken").unwrap();
+        let (named, _) = named.split_once("\n## ").unwrap();
+        let missing: Vec<_> = words.into_iter().filter(|word| !named.contains(&format!("`{word}`"))).collect();
+        assert_eq!(missing, [""; 0]);
+    }
+
+    #[test]
+    fn every_file_of_the_core_that_the_architecture_names_is_there() {
+        let architecture = page("docs/ARCHITECTURE.md");
+        let core = root().join("crates/fanfare/src");
+        let named =
+            architecture.split('`').skip(1).step_by(2).filter(|name| name.contains('/') && name.ends_with(".rs"));
+        let named: Vec<_> = named.filter(|name| core.join(name).parent().is_some_and(Path::exists)).collect();
+        assert!(named.len() > 20, "{named:?}");
+        let missing: Vec<_> = named.into_iter().filter(|name| !core.join(name).exists()).collect();
+        assert_eq!(missing, [""; 0]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What the server can be told: flags, and environment variables of the same meaning.
 
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{ffi::OsString, fmt, net::SocketAddr, str::FromStr};
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, CommandFactory, Parser, ValueEnum, error::ErrorKind};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// A chat server: a web page, WebSocket clients, and lines of JSON.
@@ -31,7 +31,7 @@ pub(crate) struct Config {
     )]
     pub(crate) database: String,
 
-    /// What login tokens are signed with; without it a random secret, which is kept in the database
+    /// What login tokens are signed with, 16 bytes or more; without it a random secret, which is kept in the database
     #[arg(long, env = "CHAT_SECRET", value_name = "TEXT", hide_env_values = true)]
     pub(crate) secret: Option<String>,
 
@@ -52,6 +52,31 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
 }
 
+/// Shortest secret, in bytes: a shorter one could be guessed from one token, and then anybody could sign.
+const MIN_SECRET: usize = 16;
+
+impl Config {
+    /// Reads the flags, of which the first is the program's name, and the environment.
+    ///
+    /// # Errors
+    /// A flag is unknown or does not fit, or help was asked for.
+    pub(crate) fn read(flags: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
+        let config = Self::try_parse_from(flags)?;
+        // Not by value parsers: their errors tell the value, and here it may be a password.
+        let refuse = |reason: &str| Err(Self::command().error(ErrorKind::ValueValidation, reason));
+        if config.secret.as_ref().is_some_and(|secret| secret.len() < MIN_SECRET) {
+            return refuse("'--secret <TEXT>' needs 16 bytes or more; leave it out for a random one");
+        }
+        if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| config.database.starts_with(scheme)) {
+            return refuse(
+                "'--database <URL>' is such as sqlite://chat.db?mode=rwc or postgres://USER:PASSWORD@HOST/NAME, \
+                 not a path alone",
+            );
+        }
+        Ok(config)
+    }
+}
+
 /// An address to listen on, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Listen(pub(crate) Option<SocketAddr>);
@@ -63,7 +88,9 @@ impl FromStr for Listen {
         if text == "none" {
             return Ok(Self(None));
         }
-        text.parse().map(|address| Self(Some(address))).map_err(|_| "an address is such as 127.0.0.1:3000, or `none`")
+        text.parse().map(|address| Self(Some(address))).map_err(|_| {
+            "an address is numbers with a port, such as 127.0.0.1:3000, or `none`; names such as localhost are not allowed"
+        })
     }
 }
 
@@ -133,13 +160,12 @@ mod tests {
 
     #[test]
     fn the_flags_are_consistent() {
-        use clap::CommandFactory;
         Config::command().debug_assert();
     }
 
     #[test]
     fn what_no_listener_or_browser_could_use_is_refused() {
-        let table: [(&[&str], bool); 12] = [
+        let table: [(&[&str], bool); 19] = [
             (&[], true),
             (&["--http", "none", "--ws=0.0.0.0:80", "--tcp=[::1]:4000"], true),
             (&["--http", "localhost"], false),
@@ -152,9 +178,16 @@ mod tests {
             (&["--allow-origin=*"], true),
             (&["--allow-origin", "https://a.example/page"], false),
             (&["--allow-origin", "a.example"], false),
+            (&["--secret", ""], false),
+            (&["--secret", "fifteen letters"], false),
+            (&["--secret", "sixteen letters!"], true),
+            (&["--database", "/var/lib/chat.db"], false),
+            (&["--database", "mysql://host/chat"], false),
+            (&["--database", "sqlite:///var/lib/chat.db"], true),
+            (&["--database", "postgres://user:password@host/chat"], true),
         ];
         for (flags, fits) in table {
-            let parsed = Config::try_parse_from(std::iter::once(&"chat").chain(flags));
+            let parsed = Config::read(std::iter::once(&"chat").chain(flags));
             assert_eq!(parsed.is_ok(), fits, "{flags:?}: {parsed:?}");
         }
     }

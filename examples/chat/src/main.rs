@@ -15,7 +15,6 @@ use std::{
 };
 
 use axum_server::Handle;
-use clap::Parser;
 use config::{Config, Listen, LogFormat, Origin};
 use fanfare::{Drain, Origins};
 use login::Login;
@@ -45,12 +44,14 @@ enum StartError {
 }
 
 fn main() -> ExitCode {
-    let config = match Config::try_parse() {
+    let config = match Config::read(std::env::args_os()) {
         Ok(config) => config,
         Err(error) if error.use_stderr() => {
-            // clap tells a paragraph; one line is what a supervisor's log has room for.
+            // clap tells paragraphs, the first one of what is wrong and what would fit; one line is what a supervisor's
+            // log has room for.
             let text = error.to_string();
-            let line = text.lines().next().unwrap_or("bad flags");
+            let paragraph = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+            let line = paragraph.collect::<Vec<_>>().join(" ");
             eprintln!("chat: {} (try --help)", line.trim_start_matches("error: "));
             return ExitCode::from(2);
         }

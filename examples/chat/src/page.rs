@@ -19,12 +19,13 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 /// Path, type, content.
-const FILES: [(&str, &str, &str); 8] = [
+const FILES: [(&str, &str, &str); 9] = [
     ("/", HTML, include_str!("../static/index.html")),
     ("/style.css", CSS, include_str!("../static/style.css")),
     ("/app.js", SCRIPT, include_str!("../static/app.js")),
     ("/chat.js", SCRIPT, include_str!("../static/chat.js")),
     ("/connection.js", SCRIPT, include_str!("../static/connection.js")),
+    ("/links.js", SCRIPT, include_str!("../static/links.js")),
     ("/timeline.js", SCRIPT, include_str!("../static/timeline.js")),
     ("/view.js", SCRIPT, include_str!("../static/view.js")),
     ("/icon.svg", SVG, include_str!("../static/icon.svg")),

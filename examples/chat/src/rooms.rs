@@ -108,6 +108,8 @@ async fn say(
 ) -> Result<Sent, Reject> {
     member(&session, &room)?;
     let content = check(&content)?;
+    // Without a key of the client's nobody can send it again, and it needs no room among the hub's keys.
+    let repeatable = incoming.key.is_some();
     let id = incoming.key.unwrap_or_else(|| SessionId::random().to_string().into());
     let turn = rooms.queue(&room).lock();
     // Behind others whose database does not answer.
@@ -122,16 +124,20 @@ async fn say(
         Saved::Taken => return Err(Reject::new("key_taken", "another message has this key")),
     };
     if tell_it {
-        tell(&session, &room, &message).await?;
+        tell(&session, &room, &message, repeatable).await?;
     }
     Ok(Sent { message_id: message.id, seq: message.seq, timestamp: message.timestamp })
 }
 
-/// Tells everyone in the room, the author included; once, however often it is called for one message within [`TOLD_ONCE`].
-async fn tell(session: &Session, room: &RoomName, message: &Message) -> Result<(), Reject> {
+/// Tells everyone in the room, the author included; what is repeatable once, however often it is called for one message
+/// within [`TOLD_ONCE`].
+async fn tell(session: &Session, room: &RoomName, message: &Message, repeatable: bool) -> Result<(), Reject> {
     let event = EventName::new(Say::NAME).map_err(|_| Reject::internal())?;
     let payload = Payload::new(message).map_err(|_| Reject::internal())?;
-    let publish = session.to(room).including_self().idempotent(message.id.as_str());
+    let mut publish = session.to(room).including_self();
+    if repeatable {
+        publish = publish.idempotent(message.id.as_str());
+    }
     publish.publish_event(event, payload).await.map(drop).map_err(|error| {
         tracing::error!(%room, %error, "a message was not told");
         error.into()

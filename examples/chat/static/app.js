@@ -1,7 +1,7 @@
 // The page: log in, choose rooms, talk. Ties the chat to what is drawn.
 
 import { Chat } from './chat.js'
-import { Log, dressAvatar, drawConnection, drawOpenRooms, drawPeople, drawRooms, drawTyping, find } from './view.js'
+import { Log, dressAvatar, drawConnection, drawOpenRooms, drawPeople, drawRooms, drawTyping, drawUnread, find } from './view.js'
 
 const USER = 'fanfare-chat-user'
 const ROOMS = 'fanfare-chat-rooms'
@@ -141,9 +141,10 @@ function drawNow() {
   localStorage.setItem(ROOMS, JSON.stringify([...chat.rooms.keys()]))
   drawRooms(chat.rooms, current, choose)
   find('room-title').textContent = current
-  find('me-name').textContent = chat.user.username
+  find('me-name').textContent = find('me-name').title = chat.user.username
   dressAvatar(find('me-avatar'), chat.user.userId, chat.user.username)
   const unread = [...chat.rooms.values()].reduce((sum, { unread }) => sum + unread, 0)
+  drawUnread(unread)
   document.title = `${unread > 0 ? `(${unread}) ` : ''}${current} · fanfare chat`
   if (!room) return
   log.draw(room, chat.pending(current), chat.user)
@@ -177,6 +178,13 @@ function closePanels() {
   find('shade').hidden = true
 }
 
+// Closes a panel that is open, and goes back to where it was opened.
+function dismissPanel() {
+  const opener = document.querySelector('.bar [aria-expanded="true"]')
+  closePanels()
+  opener?.focus()
+}
+
 function openPanel(panel, button) {
   closePanels()
   panel.classList.add('open')
@@ -203,7 +211,11 @@ find('login-form').addEventListener('submit', async (event) => {
 find('join-form').addEventListener('submit', (event) => {
   event.preventDefault()
   const name = find('new-room').value.trim().replace(/^#\s*/, '')
-  if (!name) return
+  if (!name) {
+    find('join-error').textContent = 'A room needs a name.'
+    find('new-room').focus()
+    return
+  }
   find('new-room').value = ''
   join(name)
 })
@@ -228,8 +240,9 @@ find('leave-narrow').addEventListener('click', leave)
 find('logout').addEventListener('click', () => logOut())
 find('show-rooms').addEventListener('click', () => openPanel(find('rooms-panel'), find('show-rooms')))
 find('show-people').addEventListener('click', () => openPanel(find('people-panel'), find('show-people')))
-find('shade').addEventListener('click', closePanels)
-addEventListener('keydown', (event) => event.key === 'Escape' && closePanels())
+for (const button of document.querySelectorAll('.close')) button.addEventListener('click', dismissPanel)
+find('shade').addEventListener('click', dismissPanel)
+addEventListener('keydown', (event) => event.key === 'Escape' && dismissPanel())
 document.addEventListener('visibilitychange', () => chat && draw())
 addEventListener('hashchange', () => {
   const room = roomOfAddress()

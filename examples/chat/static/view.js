@@ -1,8 +1,10 @@
 // Draws the chat. What people wrote becomes text and never markup.
 
+import { linked } from './links.js'
+
 const GROUP_WITHIN = 5 * 60_000
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' })
 const calendar = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' })
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' })
 
@@ -22,10 +24,20 @@ export function dressAvatar(element, key, name) {
   const words = name.trim().split(/\s+/)
   const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0]]
   element.textContent = letters.map((word) => [...word][0] ?? '').join('').toUpperCase()
-  let hash = 7
-  for (const character of key) hash = (hash * 31 + character.codePointAt(0)) % 3600
-  element.style.setProperty('--hue', hash / 10)
+  // Twelve hues, pale or strong: hues closer than that look the same in a circle of this size.
+  const colour = hash(key) % 24
+  element.style.setProperty('--hue', (colour >> 1) * 30)
+  element.classList.toggle('strong', colour % 2 === 1)
   return element
+}
+
+// Keys that differ in a letter have nothing in common afterwards (FNV-1a, and the last step of Murmur3).
+function hash(key) {
+  let bits = 0x811c9dc5
+  for (const character of key) bits = Math.imul(bits ^ character.codePointAt(0), 0x01000193)
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b)
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35)
+  return (bits ^ (bits >>> 16)) >>> 0
 }
 
 const avatar = (key, name) => dressAvatar(make('span', { class: 'avatar', ariaHidden: 'true' }), key, name)
@@ -155,7 +167,7 @@ function message({ id, userId, username, content, timestamp }, mine) {
       make('span', { class: 'author' }, mine ? 'You' : username),
       make('time', { dateTime: time.toISOString(), title: exact.format(time) }, clock.format(time)),
     ),
-    make('div', { class: 'bubble', title: exact.format(time) }, content),
+    make('div', { class: 'bubble', title: exact.format(time) }, ...linked(content)),
   )
 }
 
@@ -179,13 +191,21 @@ export function drawRooms(rooms, current, onChoose) {
     if (name === current) button.setAttribute('aria-current', 'true')
     else button.removeAttribute('aria-current')
     button.querySelector('.badge')?.remove()
-    if (unread > 0) {
-      button.append(
-        make('span', { class: 'badge' }, unread > 99 ? '99+' : String(unread), make('span', { class: 'unseen' }, ' unread')),
-      )
-    }
+    if (unread > 0) button.append(badge(unread))
   }
   reconcile(find('rooms'), [...roomNodes.values()])
+}
+
+// How much is unread in all rooms, on the button that opens them where they are not in sight.
+export function drawUnread(unread) {
+  const button = find('show-rooms')
+  button.querySelector('.badge')?.remove()
+  if (unread > 0) button.append(badge(unread))
+}
+
+function badge(unread) {
+  const unseen = make('span', { class: 'unseen' }, ' unread')
+  return make('span', { class: 'badge' }, unread > 99 ? '99+' : String(unread), unseen)
 }
 
 export function drawOpenRooms(names, onJoin) {

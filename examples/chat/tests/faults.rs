@@ -71,9 +71,26 @@ fn a_bad_flag_is_one_clear_line_and_a_failure() {
         "--log-format=xml",
         "--allow-origin=example.org",
         "--secret",
+        "--secret=short",
+        "--database=/tmp/chat.db",
     ] {
         let line = refused(&[flag]);
         assert!(line.contains(flag.split('=').next().unwrap()), "{flag}: {line}");
+    }
+}
+
+#[test]
+fn a_bad_flag_is_told_what_would_fit() {
+    for (flag, fitting) in [
+        ("--guests=maybe", "true, false"),
+        ("--log-format=xml", "text, json"),
+        ("--http=localhost:3000", "127.0.0.1:3000"),
+        ("--secret=short", "16 bytes"),
+        ("--database=/tmp/chat.db", "sqlite://"),
+    ] {
+        let line = refused(&[flag]);
+        assert!(line.contains(fitting), "{flag}: {line}");
+        assert!(!line.contains("short"), "{flag}: {line}");
     }
 }
 

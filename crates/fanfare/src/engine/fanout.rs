@@ -7,115 +7,19 @@ use smallvec::SmallVec;
 
 use super::{
     connection::Listed,
-    outbox::Label,
-    shard::{Format, Shard},
+    encode::{encode_publication, encoded},
+    room::{Batch, Mark},
+    seal::SMALL_ROOM,
+    shard::Shard,
 };
 use crate::{
-    Namespace, Notice, Overflow, Position, RoomName, ServerEvent, SessionId,
-    broker::{Publication, PublicationKind, Target, Topic},
-    node::{JoinRequest, RoomEntry},
+    Namespace, Notice, Overflow, Position, RoomName, SessionId,
+    broker::{Publication, Target, Topic},
+    node::RoomEntry,
 };
 
-/// Rooms of so many members are flushed ahead of larger ones. Measured: with this a pair's p99 stays at 1.2 ms beside a busy
-/// room of 5,000, where first come, first served takes it to 31 ms.
-const SMALL_ROOM: usize = 64;
 /// Bytes after which a batch is sealed within the turn: policies drop whole frames, so a frame must stay small beside an outbox.
 const MAX_BATCH: usize = 64 * 1024;
-
-/// A room as its shard keeps it.
-pub(super) struct ShardRoom {
-    pub(super) entry: Arc<RoomEntry>,
-    /// Connections that are in the room.
-    pub(super) members: Vec<u32>,
-    /// How many members have which format; what a publication is encoded for.
-    pub(super) formats: SmallVec<[(u16, u32); 2]>,
-    /// Sessions on their way in.
-    pub(super) pending: Vec<PendingJoin>,
-    /// Members who got these places with their join already and must not get them again. Short-lived.
-    pub(super) late: Vec<(u32, Position)>,
-    batches: SmallVec<[Batch; 1]>,
-    dirty: bool,
-}
-
-/// A join between its beginning and its end: what is published meanwhile waits here.
-pub(super) struct PendingJoin {
-    pub(super) connection: u32,
-    pub(super) request: JoinRequest,
-    pub(super) waiting: Vec<(Arc<Publication>, Option<Position>)>,
-    /// More came than may wait: the end of the join reads the log once more.
-    pub(super) overflowed: bool,
-    pub(super) attempts: u8,
-    /// Tells it from earlier joins of the same session, whose asynchronous half may come back late.
-    pub(super) number: u64,
-    /// Joins of the same session that the application asked for meanwhile. Bounded by its own tasks: each waits for its answer.
-    pub(super) followers: Vec<JoinRequest>,
-}
-
-/// What was published to a room in this turn, framed for one format.
-struct Batch {
-    format: u16,
-    bytes: Vec<u8>,
-    marks: Vec<Mark>,
-    /// Where each message ends, and its place, where the room keeps history.
-    ends: Vec<(usize, Option<Position>)>,
-}
-
-/// A part of a batch that some members do not get, or get otherwise.
-struct Mark {
-    /// Whom it concerns; `None`: everybody who is behind.
-    connection: Option<u32>,
-    start: usize,
-    end: usize,
-    /// What they get instead: the place of the message, so that they see no hole.
-    instead: Bytes,
-}
-
-impl Batch {
-    fn new(format: u16) -> Self {
-        Self { format, bytes: Vec::new(), marks: Vec::new(), ends: Vec::new() }
-    }
-}
-
-/// What lies between two ends of messages: the last place before it and its last one, and how many messages.
-fn part_of(ends: &[(usize, Option<Position>)], start: usize, end: usize) -> (Option<(Position, Position)>, u32) {
-    let first = ends.partition_point(|(message_end, _)| *message_end <= start);
-    let after = ends.partition_point(|(message_end, _)| *message_end <= end);
-    let part = &ends[first..after.max(first)];
-    let span = match (part.first(), part.last()) {
-        (Some((_, Some(first))), Some((_, Some(last)))) => {
-            Some((Position::new(first.epoch, first.offset.saturating_sub(1)), *last))
-        }
-        _ => None,
-    };
-    (span, u32::try_from(part.len()).unwrap_or(u32::MAX))
-}
-
-impl ShardRoom {
-    pub(super) fn new(entry: Arc<RoomEntry>) -> Self {
-        Self {
-            entry,
-            members: Vec::new(),
-            formats: SmallVec::new(),
-            pending: Vec::new(),
-            late: Vec::new(),
-            batches: SmallVec::new(),
-            dirty: false,
-        }
-    }
-
-    pub(super) fn count_format(&mut self, format: u16, joined: bool) {
-        match self.formats.iter().position(|(there, _)| *there == format) {
-            Some(place) if joined => self.formats[place].1 += 1,
-            Some(place) => {
-                self.formats[place].1 -= 1;
-                if self.formats[place].1 == 0 {
-                    self.formats.swap_remove(place);
-                }
-            }
-            None => self.formats.push((format, 1)),
-        }
-    }
-}
 
 impl Shard {
     /// A publication for a room arrived.
@@ -300,111 +204,6 @@ impl Shard {
         }
     }
 
-    /// Seals the batches of all rooms that were published to.
-    pub(super) fn seal_all(&mut self) {
-        self.seal_all_but(None);
-    }
-
-    fn seal_all_but(&mut self, kept: Option<u32>) {
-        for index in std::mem::take(&mut self.dirty_rooms) {
-            if Some(index) == kept {
-                self.dirty_rooms.push(index);
-            } else {
-                self.seal_room(index);
-            }
-        }
-        self.dirty_broadcasts.retain(|index| Some(*index) == kept);
-    }
-
-    fn seal_broadcasts(&mut self) {
-        while let Some(index) = self.dirty_broadcasts.pop() {
-            self.seal_room(index);
-        }
-    }
-
-    /// Seals the batches of the rooms that a connection is in, before something is sent to it directly.
-    pub(super) fn seal_rooms_of(&mut self, connection: u32) {
-        if self.dirty_rooms.is_empty() {
-            return;
-        }
-        let Some(there) = self.connections.get(connection as usize) else { return };
-        let rooms: SmallVec<[u32; 8]> = there.memberships.iter().map(|membership| membership.room).collect();
-        for room in rooms {
-            self.seal_room(room);
-        }
-    }
-
-    /// Seals a room's batches, if it has any.
-    pub(super) fn seal_room(&mut self, index: u32) {
-        if self.rooms.get(index as usize).is_some_and(|room| room.dirty) {
-            self.seal(index, None);
-        }
-    }
-
-    fn seal(&mut self, index: u32, conflation_key: Option<Arc<str>>) {
-        let room = &mut self.rooms[index as usize];
-        room.dirty = false;
-        let batches = std::mem::take(&mut room.batches);
-        // Nobody leaves meanwhile: connections that break while we send are removed at the end of the step.
-        let members = std::mem::take(&mut room.members);
-        let (id, overflow) = (room.entry.id, room.entry.policy.overflow);
-        let urgency = if members.len() <= SMALL_ROOM { Listed::Hot } else { Listed::Bulk };
-        for Batch { format, bytes, marks, ends } in batches {
-            let frame = Bytes::from(bytes);
-            let label = |start, end| {
-                if overflow == Overflow::Disconnect {
-                    // Nobody will ask what is lost: the session ends, as for what is sent to it alone.
-                    return None;
-                }
-                let (span, messages) = part_of(&ends, start, end);
-                let conflation_key = conflation_key.clone();
-                Some(Arc::new(Label { room: id, overflow, span, conflation_key, messages, gap: false }))
-            };
-            let whole = label(0, frame.len());
-            let stamp = self.next_stamp();
-            let behind_matters = marks.iter().any(|mark| mark.connection.is_none());
-            for mark in &marks {
-                if let Some(connection) = mark.connection.and_then(|index| self.connections.get_mut(index as usize)) {
-                    connection.stamp = stamp;
-                }
-            }
-            for &member in &members {
-                let connection = &self.connections[member as usize];
-                if connection.format != format {
-                    continue;
-                }
-                self.counted.deliveries += ends.len() as u64;
-                if connection.stamp != stamp && !(behind_matters && connection.blocked) {
-                    self.enqueue(member, frame.clone(), whole.clone(), urgency);
-                    continue;
-                }
-                let blocked = connection.blocked;
-                let mine = marks.iter().filter(|mark| match mark.connection {
-                    Some(connection) => connection == member,
-                    None => blocked,
-                });
-                let mut sent = 0;
-                for mark in mine {
-                    if mark.start > sent {
-                        let part = label(sent, mark.start);
-                        self.enqueue(member, frame.slice(sent..mark.start), part, urgency);
-                    }
-                    if !mark.instead.is_empty() {
-                        let part = label(mark.start, mark.end);
-                        self.enqueue(member, mark.instead.clone(), part, urgency);
-                    }
-                    // Two marks of one message, as for a volatile one of the member's own, are one.
-                    sent = sent.max(mark.end);
-                }
-                if sent < frame.len() {
-                    let part = label(sent, frame.len());
-                    self.enqueue(member, frame.slice(sent..), part, urgency);
-                }
-            }
-        }
-        self.rooms[index as usize].members = members;
-    }
-
     /// The members of a room lost something.
     pub(super) fn tell_gap(&mut self, entry: &Arc<RoomEntry>, from: Option<Position>, to: Option<Position>) {
         let Some(&index) = self.room_index.get(&entry.id) else { return };
@@ -430,81 +229,4 @@ impl Shard {
         let entry = self.node.room(&topic)?;
         self.room_index.get(&entry.id).copied()
     }
-}
-
-/// Appends a publication, framed for `format`.
-pub(super) fn encode_publication(
-    format: &Format,
-    topic: &Topic,
-    publication: &Publication,
-    position: Option<Position>,
-    scratch: &mut Vec<u8>,
-    out: &mut Vec<u8>,
-) {
-    let room = topic.room_name();
-    let namespace = &topic.namespace;
-    match (&publication.kind, room) {
-        (PublicationKind::Event { .. }, _) => {
-            if let Some(event) = server_event(publication, room, position) {
-                encode_into(format, namespace, &Notice::Event(event), scratch, out);
-            }
-        }
-        (PublicationKind::Raw(bytes), _) => encode_into(format, namespace, &Notice::Raw(bytes), scratch, out),
-        (PublicationKind::Joined(member), Some(room)) => {
-            let notice = Notice::UserJoined {
-                client_id: member.client_id,
-                room,
-                user: member.user.as_deref(),
-                info: member.info.as_ref(),
-            };
-            encode_into(format, namespace, &notice, scratch, out);
-        }
-        (PublicationKind::Left(member), Some(room)) => {
-            let notice = Notice::UserLeft {
-                client_id: member.client_id,
-                room,
-                user: member.user.as_deref(),
-                info: member.info.as_ref(),
-            };
-            encode_into(format, namespace, &notice, scratch, out);
-        }
-        (PublicationKind::Joined(_) | PublicationKind::Left(_), None) => {}
-    }
-}
-
-/// The event of a publication as it is told to clients; `None` for what is no event.
-pub(super) fn server_event<'a>(
-    publication: &'a Publication,
-    room: Option<&'a RoomName>,
-    position: Option<Position>,
-) -> Option<ServerEvent<'a>> {
-    let PublicationKind::Event { name, payload } = &publication.kind else { return None };
-    Some(ServerEvent {
-        name,
-        payload,
-        client_id: publication.sender,
-        room,
-        timestamp: Some(publication.timestamp),
-        position,
-    })
-}
-
-/// Appends a notice, framed for `format`.
-pub(super) fn encode_into(
-    format: &Format,
-    namespace: &Namespace,
-    notice: &Notice<'_>,
-    scratch: &mut Vec<u8>,
-    out: &mut Vec<u8>,
-) {
-    scratch.clear();
-    let framing = &format.framing;
-    format.encoding.encode(namespace, notice, scratch, &mut |kind, message| framing.frame(kind, message, out));
-}
-
-/// A notice as framed bytes of its own.
-pub(super) fn encoded(format: &Format, namespace: &Namespace, notice: &Notice<'_>, scratch: &mut Vec<u8>) -> Bytes {
-    let mut out = Vec::new();
-    encode_into(format, namespace, notice, scratch, &mut out);
-    Bytes::from(out)
 }

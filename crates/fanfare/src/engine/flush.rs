@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{
     connection::Listed,
-    fanout::{encode_into, encoded},
+    encode::{encode_into, encoded},
     outbox::{Label, widened},
     shard::Shard,
 };

@@ -2,8 +2,8 @@
 //!
 //! One future runs each shard, and no task, no lock and no buffer belongs to a single connection. Its turn, in [`turn`]:
 //! 1. carry out the commands that others queued ([`shard`]),
-//! 2. read the connections that woke, and act on what they ask ([`inbound`], [`join`], [`lifecycle`]),
-//! 3. seal the batch of each room that was published to ([`fanout`]): one shared piece of framed bytes for each encoding,
+//! 2. read the connections that woke, and act on what they ask ([`inbound`], [`commands`], [`join`]),
+//! 3. seal the batch of each room that was published to ([`fanout`], [`seal`]): one shared piece of framed bytes for each encoding,
 //! 4. send: first to those with direct messages and small rooms, then a slice of the large rooms ([`flush`]),
 //! 5. let the driver look at the sockets, and go on.
 //!
@@ -11,13 +11,19 @@
 //! A room's batch is sealed before anybody joins or leaves it and before anything is sent to a member directly, so what a
 //! client sees is the order in which it happened.
 
+mod attempt;
+mod closing;
+mod commands;
 mod connection;
+mod encode;
 mod fanout;
 mod flush;
 mod inbound;
 mod join;
-mod lifecycle;
+mod opening;
 mod outbox;
+mod room;
+mod seal;
 mod shard;
 mod timers;
 mod turn;
@@ -33,7 +39,7 @@ use crate::{
     session::{Handshake, Identity},
 };
 
-pub(crate) use lifecycle::authenticate;
+pub(crate) use opening::authenticate;
 pub(crate) use turn::run;
 
 pub(crate) type Authenticate =

@@ -11,12 +11,8 @@ use slab::Slab;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    Surroundings,
-    connection::Connection,
-    fanout::{ShardRoom, encode_publication},
-    inbound::Received,
-    outbox::Outbox,
-    timers::Timers,
+    Surroundings, connection::Connection, encode::encode_publication, inbound::Received, outbox::Outbox,
+    room::ShardRoom, timers::Timers,
 };
 use crate::{
     CallError, CloseCode, DisconnectReason, EventName, Member, Notice, Payload,

@@ -19,7 +19,7 @@ export class Person {
   }
 
   async join(room) {
-    const narrow = this.page.getByRole('button', { name: 'Rooms', exact: true })
+    const narrow = this.page.locator('#show-rooms')
     if (await narrow.isVisible()) await narrow.click()
     await this.page.getByLabel('Join or create a room').fill(room)
     await this.page.getByRole('button', { name: 'Join', exact: true }).click()
