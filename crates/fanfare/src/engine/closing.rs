@@ -92,7 +92,13 @@ impl Shard {
         if !session.end() {
             return;
         }
+        tracing::debug!(session = %session.id(), reason = ?why, "session ended");
+        let restoring = self.restoring(index);
         self.leave_all(index);
+        // Lost again before they were restored: they are still this session's, also for the next resume.
+        for room in &restoring {
+            session.note_joined(room);
+        }
         self.node.sessions.remove_if(&session.id(), |_, there| *there == session);
         let connection = &mut self.connections[index as usize];
         if let Some(desk) = connection.desk.take() {

@@ -170,6 +170,7 @@ impl Shard {
     }
 
     pub(super) fn tell_reject(&mut self, index: u32, id: Option<u64>, reject: &Reject) {
+        tracing::debug!(code = reject.code(), message = reject.message(), "command refused");
         self.tell(index, &error_notice(id, reject));
     }
 

@@ -152,6 +152,7 @@ impl Shard {
         let max = self.node.config.max_errors_per_session;
         let Some(connection) = self.connections.get_mut(index as usize) else { return };
         connection.errors += 1;
+        tracing::debug!(code, message, "message refused");
         if connection.errors > max {
             self.close_for(index, CloseCode::TooManyErrors);
             return;

@@ -266,6 +266,15 @@ impl Shard {
         }
     }
 
+    /// Rooms of a resumed session that it is not back in yet.
+    pub(super) fn restoring(&self, index: u32) -> Vec<RoomName> {
+        let joining = self.connections[index as usize].joining.iter().map(|room| &self.rooms[*room as usize]);
+        joining
+            .filter(|room| room.pending.iter().any(|pending| pending.connection == index && pending.request.restores))
+            .filter_map(|room| room.entry.topic.room_name().cloned())
+            .collect()
+    }
+
     fn remove_member(&mut self, index: u32, membership: usize) {
         let connection = &mut self.connections[index as usize];
         let Membership { room, place } = connection.memberships.swap_remove(membership);

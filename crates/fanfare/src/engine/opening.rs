@@ -128,6 +128,7 @@ impl Shard {
                 self.open(index);
             }
             Err(refusal) => {
+                tracing::debug!(%refusal, "connection refused");
                 add(&self.node.counters.refused, 1);
                 self.tell_reject(index, None, &refusal.as_reject());
                 self.close_for(index, refusal.close_code());
@@ -185,6 +186,7 @@ impl Shard {
         let connection = &mut self.connections[index as usize];
         let (Some(session), Some(opening)) = (connection.session.clone(), connection.opening.take()) else { return };
         session.begin();
+        tracing::debug!(session = %session.id(), user = session.user_id().as_deref(), "session opened");
         self.node.sessions.insert(session.id(), session.clone());
         let jitter = u64::from(slot.index.wrapping_mul(0x9E37_79B9) >> 16) % (self.timing.ping_interval / 4).max(1);
         let pings = connection.transport.as_ref().is_none_or(|transport| transport.heartbeat());
@@ -257,6 +259,9 @@ impl Shard {
             return;
         };
         add(&self.node.counters.resumed, 1);
+        if let Some(epoch) = inbox_epoch {
+            session.note_inbox(epoch);
+        }
         // Somebody who never got anything has no place to name: everything since the inbox began was missed.
         let since = cursors.inbox.or(inbox_epoch.map(|epoch| Position::new(epoch, 0)));
         self.join(index, session, &inbox, JoinRequest { since, ..JoinRequest::default() });

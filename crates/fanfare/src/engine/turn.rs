@@ -1,6 +1,6 @@
 //! The loop of a shard: one turn after the other, asleep between them.
 
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -20,6 +20,9 @@ pub(crate) async fn run(around: Surroundings, handle: Arc<ShardHandle>) {
     let _last = LastRites { node: around.node.clone(), handle: handle.clone() };
     tokio::task::unconstrained(turns(Shard::new(around, handle))).await;
 }
+
+/// After so long the rest of the connections that woke is read in the next turn, so that what is ready to go out goes out.
+const LONGEST_READING: Duration = Duration::from_millis(2);
 
 /// Closes the way to a shard however it ended. By a panic, which is a bug of ours or of a port's implementation, its sessions
 /// are lost; nobody must go on waiting for it.
@@ -90,8 +93,14 @@ impl Shard {
         self.now = Millis::try_from(self.epoch.elapsed().as_millis()).unwrap_or(Millis::MAX);
         self.run_commands(commands);
         self.handle.take_ready(woken);
-        for index in woken.drain(..).chain(std::mem::take(&mut self.ready)) {
+        let begun = Instant::now();
+        let mut waiting = woken.drain(..).chain(std::mem::take(&mut self.ready));
+        while let Some(index) = waiting.next() {
             self.attend(index);
+            if begun.elapsed() > LONGEST_READING {
+                self.ready.extend(waiting);
+                break;
+            }
         }
         // What the handlers published stands in the queue by now: it goes out with this turn.
         self.run_commands(commands);

@@ -295,8 +295,10 @@ impl Reservation {
     /// [`Refusal`]; the place is given back.
     pub async fn admit(self, handshake: Handshake) -> Result<Admission, Refusal> {
         let node = self.hub.node.clone();
+        let (transport, peer_addr) = (handshake.transport(), handshake.peer_addr());
         let admission = self.check(handshake).await;
-        if admission.is_err() {
+        if let Err(refusal) = &admission {
+            tracing::debug!(%refusal, transport, ?peer_addr, "connection refused");
             node.count_refused();
         }
         admission

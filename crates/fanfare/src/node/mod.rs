@@ -4,6 +4,7 @@
 //! A dashmap guard never leaves the method that took it and nothing else is locked under it. `RoomEntry::subscription` comes
 //! before `RoomEntry::local`; the queue of a shard comes last.
 
+mod key_shares;
 mod outcome;
 mod permit;
 mod relay;
@@ -33,6 +34,7 @@ use crate::{
     session::Session,
 };
 
+use key_shares::KeyShares;
 pub(crate) use outcome::Outcome;
 pub(crate) use permit::ConnectionPermit;
 pub(crate) use relay::Relay;
@@ -87,6 +89,7 @@ pub(crate) struct Node {
     pub(crate) counters: Counters,
     pub(crate) sessions: DashMap<SessionId, Session>,
     pub(crate) resumables: Resumables,
+    key_shares: KeyShares,
     /// Whether connections are refused.
     pub(crate) draining: watch::Sender<bool>,
     /// Bytes that wait in all outboxes; written by the shards once a turn.
@@ -130,6 +133,7 @@ impl Node {
             counters: Counters::default(),
             sessions: DashMap::new(),
             resumables: Resumables::default(),
+            key_shares: KeyShares::default(),
             draining: watch::Sender::new(false),
             outbox_bytes: AtomicUsize::new(0),
             shards: (0..shards)
@@ -266,6 +270,13 @@ impl Node {
         publication: Publication,
         history: Option<History>,
     ) -> Result<Receipt, PublishError> {
+        let sender = publication.sender.filter(|_| publication.idempotency_key.is_some());
+        if let Some(session) = sender.and_then(|sender| self.session(&sender)) {
+            let Config { max_idempotency_keys, idempotency_window, .. } = self.config;
+            if !self.key_shares.take(&session, max_idempotency_keys, idempotency_window) {
+                return Err(BrokerError::Full.into());
+            }
+        }
         for shard in &self.shards {
             shard.admit().await;
         }
@@ -350,6 +361,7 @@ pub(crate) async fn housekeeping(node: Weak<Node>) {
         if node.offers.history && !node.offers.gapless && turn % TOP_CHECK_TURNS == 0 {
             relay::check_tops(&node).await;
         }
+        node.key_shares.sweep(node.config.idempotency_window);
         relay::pay_all(&node);
         node.resumables.sweep(tokio::time::Instant::now());
     }

@@ -48,7 +48,7 @@ impl Drop for ConnectionPermit {
 }
 
 /// What counts as one address: all of an IPv4 address, the first 64 bits of an IPv6 one, which one subscriber owns whole.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),

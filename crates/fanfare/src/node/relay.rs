@@ -140,7 +140,7 @@ fn hand_out(
         }
         add(&node.counters.dropped, 1);
         match owed {
-            Some(owed) => owed.to = position,
+            Some(owed) => owed.to = position.or(owed.to),
             None => {
                 let from = position.map(|place| Position::new(place.epoch, place.offset.saturating_sub(1)));
                 if local.owed.is_empty() {

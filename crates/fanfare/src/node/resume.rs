@@ -55,6 +55,15 @@ pub(crate) struct Lost {
     pub(crate) inbox_epoch: Option<Epoch>,
 }
 
+/// Bytes of all lost sessions' room names, beside their number: 128 rooms of 255 bytes each would be 33 KB a session.
+const MAX_LOST_BYTES: usize = 16 * 1024 * 1024;
+
+impl Lost {
+    fn bytes(&self) -> usize {
+        self.rooms.iter().map(|room| room.as_str().len() + size_of::<RoomName>()).sum()
+    }
+}
+
 /// What a token stands for.
 pub(crate) enum Resumable {
     /// Its connection is still there, perhaps because nobody noticed its end yet.
@@ -74,6 +83,7 @@ struct Inner {
     /// Lost sessions, oldest first. May name tokens that are gone.
     lost: VecDeque<ResumeToken>,
     lost_count: usize,
+    lost_bytes: usize,
 }
 
 impl Resumables {
@@ -100,9 +110,11 @@ impl Resumables {
             return;
         }
         let mut inner = self.inner.lock();
-        while inner.lost_count >= max {
+        let bytes = lost.bytes();
+        while inner.lost_count > 0 && (inner.lost_count >= max || inner.lost_bytes + bytes > MAX_LOST_BYTES) {
             inner.forget_oldest();
         }
+        inner.lost_bytes += bytes;
         inner.by_token.insert(token.clone(), Resumable::Lost(lost, until));
         inner.lost.push_back(token.clone());
         inner.lost_count += 1;
@@ -126,8 +138,9 @@ impl Resumables {
             return None;
         }
         let resumable = inner.by_token.remove(token)?;
-        if let Resumable::Lost(_, until) = &resumable {
+        if let Resumable::Lost(lost, until) = &resumable {
             inner.lost_count -= 1;
+            inner.lost_bytes -= lost.bytes();
             if *until <= now {
                 return None;
             }
@@ -159,11 +172,14 @@ impl Inner {
     fn forget_oldest(&mut self) {
         let Some(token) = self.lost.pop_front() else {
             self.lost_count = 0;
+            self.lost_bytes = 0;
             return;
         };
         if matches!(self.by_token.get(&token), Some(Resumable::Lost(..))) {
-            self.by_token.remove(&token);
-            self.lost_count -= 1;
+            if let Some(Resumable::Lost(lost, _)) = self.by_token.remove(&token) {
+                self.lost_count -= 1;
+                self.lost_bytes -= lost.bytes();
+            }
         }
     }
 }

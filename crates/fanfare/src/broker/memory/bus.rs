@@ -155,7 +155,7 @@ impl MemoryBus {
             None => ACCEPTED,
         };
         match &publication.idempotency_key {
-            Some(key) => self.0.keys.once(&cell.topic, key, publication.sender, now, append),
+            Some(key) => self.0.keys.once(&cell.topic, key, now, append),
             None => Ok(append()),
         }
     }

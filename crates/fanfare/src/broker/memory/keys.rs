@@ -8,16 +8,10 @@ use std::{
 use parking_lot::Mutex;
 
 use super::clock::Millis;
-use crate::{
-    SessionId,
-    broker::{BrokerError, Receipt, Topic},
-};
+use crate::broker::{BrokerError, Receipt, Topic};
 
 /// Most expired keys that one call forgets, so that no publisher pays for a quiet hour.
 const FORGOTTEN_PER_CALL: usize = 16;
-
-/// One sender may have so large a part of all keys: with the default of 100,000 it is 1,000 in 5 minutes.
-const SHARES: usize = 100;
 
 /// The keys of all topics, oldest first.
 pub(super) struct Keys {
@@ -29,10 +23,8 @@ pub(super) struct Keys {
 #[derive(Default)]
 struct Seen {
     receipts: HashMap<(Topic, Arc<str>), (Millis, Receipt)>,
-    /// Keys that each sender has in `order`, so that none takes the room of all.
-    of_sender: HashMap<SessionId, usize>,
     /// Every entry of `receipts` under the time that it has there. Entries with another time are leftovers.
-    order: VecDeque<(Millis, Topic, Arc<str>, Option<SessionId>)>,
+    order: VecDeque<(Millis, Topic, Arc<str>)>,
 }
 
 impl Keys {
@@ -43,14 +35,12 @@ impl Keys {
     /// Runs `act` unless the key was used within the window; then answers what it was answered.
     ///
     /// # Errors
-    /// [`BrokerError::Full`] when there is no room for the key without forgetting one that is still within its window, or when
-    /// `sender` has a hundredth of all the room already. The server's own publications have no such share.
+    /// [`BrokerError::Full`] when there is no room for the key without forgetting one that is still within its window.
     /// `act` did not run then.
     pub(super) fn once(
         &self,
         topic: &Topic,
         key: &Arc<str>,
-        sender: Option<SessionId>,
         now: Millis,
         act: impl FnOnce() -> Receipt,
     ) -> Result<Receipt, BrokerError> {
@@ -62,18 +52,13 @@ impl Keys {
                 return Ok(Receipt { duplicate: true, ..*first });
             }
         }
-        let share = (self.max / SHARES).max(1);
-        let used = sender.and_then(|sender| seen.of_sender.get(&sender)).copied().unwrap_or(0);
-        if seen.order.len() >= self.max || used >= share {
+        if seen.order.len() >= self.max {
             return Err(BrokerError::Full);
         }
         let receipt = act();
         let (topic, key) = entry.clone();
         seen.receipts.insert(entry, (now, receipt));
-        seen.order.push_back((now, topic, key, sender));
-        if let Some(sender) = sender {
-            *seen.of_sender.entry(sender).or_default() += 1;
-        }
+        seen.order.push_back((now, topic, key));
         Ok(receipt)
     }
 
@@ -93,15 +78,7 @@ impl Seen {
             if self.order.front().is_none_or(|(at, ..)| now.saturating_sub(*at) < window) {
                 return;
             }
-            if let Some((at, topic, key, sender)) = self.order.pop_front() {
-                if let Some(sender) = sender {
-                    if let Some(used) = self.of_sender.get_mut(&sender) {
-                        *used -= 1;
-                    }
-                    if self.of_sender.get(&sender) == Some(&0) {
-                        self.of_sender.remove(&sender);
-                    }
-                }
+            if let Some((at, topic, key)) = self.order.pop_front() {
                 let entry = (topic, key);
                 // The key may have been used again since.
                 if self.receipts.get(&entry).is_some_and(|(latest, _)| *latest == at) {
