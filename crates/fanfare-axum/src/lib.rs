@@ -11,8 +11,11 @@
 //! let app = Router::new().route("/ws", fanfare_axum::websocket(&hub));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
 //! let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>());
-//! server.with_graceful_shutdown(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
-//! hub.drain(Drain::default()).await;
+//! let stop = async move {
+//!     tokio::signal::ctrl_c().await.unwrap_or_default();
+//!     hub.drain(Drain::default()).await;
+//! };
+//! server.with_graceful_shutdown(stop).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -45,7 +48,8 @@
 //!
 //! # Stopping
 //! axum's graceful shutdown ignores upgraded connections: it neither waits for them nor closes them. Call
-//! [`Hub::drain`](fanfare::Hub::drain) yourself, after or beside the server's shutdown. From then on new connections are
+//! [`Hub::drain`](fanfare::Hub::drain) yourself, first, as above: a probe can still ask [`Hub::is_ready`](fanfare::Hub::is_ready).
+//! From then on new connections are
 //! refused with 503, clients are closed with 1012, and told when to come back.
 //!
 //! # What you have to set

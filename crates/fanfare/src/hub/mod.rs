@@ -260,7 +260,7 @@ impl Hub {
 }
 
 impl Session {
-    /// The hub that the session belongs to. `None` once the hub is closed.
+    /// The hub that the session belongs to. `None` once the hub is closed and its last handle is gone.
     pub fn hub(&self) -> Option<Hub> {
         let seat = self.node().seat::<Seat>()?;
         Some(Hub { node: self.node().clone(), seat })
