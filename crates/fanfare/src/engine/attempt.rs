@@ -56,6 +56,8 @@ impl Attempt {
             .map_err(JoinError::Broker)?;
         // From here on a hole in what arrives can be seen.
         entry.local.lock().last.get_or_insert(page.top);
-        Ok(JoinReady { top: Some(page.top), entries: page.entries, complete: page.complete })
+        // Somebody who is put back without naming a place cannot know what it missed.
+        let complete = page.complete && !(restores && since.is_none());
+        Ok(JoinReady { top: Some(page.top), entries: page.entries, complete })
     }
 }

@@ -170,7 +170,8 @@ impl Shard {
     }
 
     pub(super) fn tell_reject(&mut self, index: u32, id: Option<u64>, reject: &Reject) {
-        tracing::debug!(code = reject.code(), message = reject.message(), "command refused");
+        // Not its message, which may quote what the client sent.
+        tracing::debug!(code = reject.code(), "command refused");
         self.tell(index, &error_notice(id, reject));
     }
 

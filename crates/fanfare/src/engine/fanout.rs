@@ -18,7 +18,8 @@ use crate::{
     node::RoomEntry,
 };
 
-/// Bytes after which a batch is sealed within the turn: policies drop whole frames, so a frame must stay small beside an outbox.
+/// Bytes after which a batch is sealed within the turn, and at most a sixteenth of an outbox: policies drop whole frames, so a
+/// frame must stay small beside it.
 const MAX_BATCH: usize = 64 * 1024;
 
 impl Shard {
@@ -87,7 +88,8 @@ impl Shard {
                 batch.marks.push(Mark { connection: None, start, end, instead: Bytes::new() });
             }
         }
-        let full = room.batches.iter().any(|batch| batch.bytes.len() >= MAX_BATCH);
+        let most = MAX_BATCH.min(self.node.config.max_outbox_bytes / 16);
+        let full = room.batches.iter().any(|batch| batch.bytes.len() >= most);
         if !room.dirty {
             room.dirty = true;
             if entry.topic.target == Target::Everyone {

@@ -93,12 +93,14 @@ impl Shard {
         self.now = Millis::try_from(self.epoch.elapsed().as_millis()).unwrap_or(Millis::MAX);
         self.run_commands(commands);
         self.handle.take_ready(woken);
+        // Who waited through the last turn comes first, or busy connections would keep others from being read at all.
         let begun = Instant::now();
-        let mut waiting = woken.drain(..).chain(std::mem::take(&mut self.ready));
+        let mut waiting = std::mem::take(&mut self.ready).into_iter().chain(woken.drain(..));
         while let Some(index) = waiting.next() {
             self.attend(index);
             if begun.elapsed() > LONGEST_READING {
-                self.ready.extend(waiting);
+                let again = std::mem::take(&mut self.ready);
+                self.ready = waiting.chain(again).collect();
                 break;
             }
         }

@@ -232,7 +232,7 @@ impl Hub {
 
     /// Whether the hub still takes connections: what a readiness probe asks.
     pub fn is_ready(&self) -> bool {
-        !self.node.is_draining()
+        !self.node.is_draining() && self.node.shards().iter().any(|shard| !shard.is_closed())
     }
 
     /// Waits until the hub takes no more connections, because it drains or is closed: what ends a listener's loop.

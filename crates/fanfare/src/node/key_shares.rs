@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::permit::network;
-use crate::{SessionId, session::Session};
+use crate::session::Session;
 
 /// The part of all keys that one sender may use within a window: 10,000 in 5 minutes with the defaults.
 const SHARE: usize = 10;
@@ -16,7 +16,8 @@ const SHARE: usize = 10;
 enum Sender {
     User(Arc<str>),
     Network(IpAddr),
-    Session(SessionId),
+    /// Nobody knows: all of them together.
+    Unknown,
 }
 
 /// Keys used in the current window, by sender. Bounded by the senders of one window; swept each second.
@@ -31,7 +32,7 @@ impl KeyShares {
         let sender = match (session.user_id(), session.peer_addr()) {
             (Some(user), _) => Sender::User(user),
             (None, Some(address)) => Sender::Network(network(address.ip())),
-            (None, None) => Sender::Session(session.id()),
+            (None, None) => Sender::Unknown,
         };
         let now = Instant::now();
         let mut used = self.used.lock();

@@ -180,7 +180,10 @@ impl Node {
 
     /// The shard for the next connection, in turn.
     pub(crate) fn next_shard(&self) -> &Arc<ShardHandle> {
-        &self.shards[self.next_shard.fetch_add(1, Ordering::Relaxed) % self.shards.len()]
+        let turn = self.next_shard.fetch_add(1, Ordering::Relaxed);
+        let in_turn = (0..self.shards.len()).map(|ahead| &self.shards[(turn + ahead) % self.shards.len()]);
+        // One that died takes nobody. If all did, the connection ends with the one in turn.
+        in_turn.clone().find(|shard| !shard.is_closed()).unwrap_or(&self.shards[turn % self.shards.len()])
     }
 
     /// Waits until `shard` has room for more.
