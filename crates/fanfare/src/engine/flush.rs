@@ -24,6 +24,10 @@ use crate::{
 const SLICE: usize = 64;
 /// Hot sends of one turn. More than any small room needs, and a bound on how long the sockets are not looked at.
 const HOT_SLICE: usize = 1024;
+/// Bytes that one connection is sent in one turn. A slice of fast readers with full outboxes is 16 MiB at most.
+const FLUSH_BYTES: usize = 256 * 1024;
+/// Flushes that try to make room for one frame. A transport that takes a byte at a time is slow, whatever it answers.
+const MAX_TRIES: usize = 1024;
 /// Outboxes kept for the next connections that need one.
 const SPARE_OUTBOXES: usize = 1024;
 /// An outbox that once held more frames than this is not kept: its memory would stay for ever.
@@ -53,15 +57,25 @@ impl Shard {
                 self.conflate(index, label.room, key);
             }
         }
-        if self.over_by(index, frame.len()) > 0 && !self.connections[index as usize].blocked {
-            self.flush_one(index);
+        let mut over = self.over_by(index, frame.len());
+        // It may read well and only not have had its turn: make room for this frame, and no more than that.
+        let mut tries = 0;
+        while over > 0 && self.takes_more(index) && tries < MAX_TRIES {
+            self.flush_some(index, over);
+            over = self.over_by(index, frame.len());
+            tries += 1;
         }
-        let over = self.over_by(index, frame.len());
         if over > 0 && self.connections[index as usize].outbox.is_some() {
             self.overflow(index, frame, label, over, urgency);
         } else {
             self.push_frame(index, frame, label, urgency);
         }
+    }
+
+    /// Whether a flush now would send something.
+    fn takes_more(&self, index: u32) -> bool {
+        let connection = &self.connections[index as usize];
+        connection.outbox.is_some() && connection.transport.is_some() && !connection.blocked
     }
 
     /// How many bytes too many a further frame would be.
@@ -222,8 +236,12 @@ impl Shard {
         }
     }
 
-    /// Sends as much as the peer takes.
+    /// Sends as much as the peer takes and one turn may give it.
     pub(super) fn flush_one(&mut self, index: u32) {
+        self.flush_some(index, FLUSH_BYTES);
+    }
+
+    fn flush_some(&mut self, index: u32, budget: usize) {
         let Some(connection) = self.connections.get_mut(index as usize) else { return };
         let (Some(transport), Some(waker)) = (&mut connection.transport, &connection.waker) else { return };
         let mut cx = Context::from_waker(waker);
@@ -235,7 +253,7 @@ impl Shard {
         }
         if let Some(outbox) = &mut connection.outbox {
             let before = outbox.bytes();
-            let mut outgoing = Outgoing::new(&mut outbox.queue, &mut self.scratch_join);
+            let mut outgoing = Outgoing::new(&mut outbox.queue, &mut self.scratch_join).with_budget(budget);
             result = transport.poll_send(&mut cx, &mut outgoing);
             outbox.sync();
             let after = outbox.bytes();
@@ -256,6 +274,14 @@ impl Shard {
         }
         match result {
             Poll::Pending => connection.blocked = true,
+            Poll::Ready(Ok(())) if connection.outbox.is_some() => {
+                // The budget is spent; the rest has its turn later.
+                connection.blocked = false;
+                if connection.listed == Listed::No {
+                    connection.listed = Listed::Bulk;
+                    self.bulk.push_back(index);
+                }
+            }
             Poll::Ready(Ok(())) => {
                 connection.blocked = false;
                 if connection.state.phase() == Phase::Closing && transport.poll_close(&mut cx).is_ready() {

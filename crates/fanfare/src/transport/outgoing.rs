@@ -25,18 +25,27 @@ pub struct Outgoing<'a> {
     joined: &'a mut Vec<u8>,
     /// How many bytes of `joined` were taken by `advance`, which removed them from the queue too.
     consumed: usize,
+    /// Bytes that may still be taken in this call: one peer must not have the shard for itself.
+    budget: usize,
 }
 
 impl<'a> Outgoing<'a> {
     /// Lends `queue` to a transport. `joined` is scratch memory; what is in it does not matter.
     pub fn new(queue: &'a mut Queue, joined: &'a mut Vec<u8>) -> Self {
         joined.clear();
-        Self { queue, joined, consumed: 0 }
+        Self { queue, joined, consumed: 0, budget: usize::MAX }
     }
 
-    /// Whether everything was taken.
+    /// Lets about so many bytes be taken: the last frame may go beyond it.
+    #[must_use]
+    pub fn with_budget(mut self, bytes: usize) -> Self {
+        self.budget = bytes;
+        self
+    }
+
+    /// Whether everything was taken that is to be taken now. What the budget left over comes with a later call.
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.queue.is_empty() || self.budget == 0
     }
 
     /// The next bytes to write: at least one while the queue is not empty, and as many as one write should carry.
@@ -68,6 +77,7 @@ impl<'a> Outgoing<'a> {
     /// # Panics
     /// When `written` is more than the queue holds.
     pub fn advance(&mut self, written: usize) {
+        self.budget = self.budget.saturating_sub(written);
         if self.consumed < self.joined.len() {
             self.consumed += written;
         }
@@ -85,14 +95,24 @@ impl<'a> Outgoing<'a> {
 
     /// Takes the next frame whole, shared with whoever else it goes to.
     pub fn frame(&mut self) -> Option<Bytes> {
-        self.queue.pop_front()
+        if self.is_empty() {
+            return None;
+        }
+        let frame = self.queue.pop_front()?;
+        self.budget = self.budget.saturating_sub(frame.len());
+        Some(frame)
     }
 
     /// Takes the next message; for the framing [`Messages`](super::Messages) alone.
     pub fn message(&mut self) -> Option<OutMessage> {
         loop {
+            if self.budget == 0 {
+                return None;
+            }
             let frame = self.queue.front_mut()?;
+            let before = frame.len();
             if let Some(message) = framing::split(frame) {
+                self.budget = self.budget.saturating_sub(before - frame.len());
                 if frame.is_empty() {
                     self.queue.pop_front();
                 }
@@ -100,5 +120,43 @@ impl<'a> Outgoing<'a> {
             }
             self.queue.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue() -> Queue {
+        (0..4).map(|number| Bytes::from(vec![number; 10 * 1024])).collect()
+    }
+
+    #[test]
+    fn a_budget_ends_the_call_and_loses_nothing() {
+        let (mut queue, mut joined) = (queue(), Vec::new());
+        let mut sent = Vec::new();
+        let mut calls = 0;
+        while !queue.is_empty() {
+            calls += 1;
+            let mut outgoing = Outgoing::new(&mut queue, &mut joined).with_budget(15 * 1024);
+            while !outgoing.is_empty() {
+                // A peer that takes odd pieces.
+                let piece = outgoing.chunk().len().min(7_000);
+                sent.extend_from_slice(&outgoing.chunk()[..piece]);
+                outgoing.advance(piece);
+            }
+        }
+        assert_eq!(calls, 2);
+        let expected: Vec<u8> = (0..4).flat_map(|number| vec![number; 10 * 1024]).collect();
+        assert!(sent == expected);
+    }
+
+    #[test]
+    fn frames_are_taken_whole_until_the_budget_is_spent() {
+        let (mut queue, mut joined) = (queue(), Vec::new());
+        let mut outgoing = Outgoing::new(&mut queue, &mut joined).with_budget(15 * 1024);
+        assert!(outgoing.frame().is_some() && outgoing.frame().is_some());
+        assert!(outgoing.is_empty() && outgoing.frame().is_none());
+        assert_eq!(queue.len(), 2);
     }
 }
