@@ -1,7 +1,6 @@
 //! The transport of both message wires, over any byte stream.
 
 use std::{
-    io,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
@@ -96,16 +95,7 @@ where
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, outgoing: &mut Outgoing<'_>) -> Poll<Result<(), SendError>> {
-        let mut stream = Pin::new(&mut self.stream);
-        while !outgoing.is_empty() {
-            let written = ready!(stream.as_mut().poll_write(cx, outgoing.chunk()))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
-            }
-            outgoing.advance(written);
-        }
-        // TLS and other layered streams keep the last bytes until they are told.
-        stream.poll_flush(cx).map_err(SendError::Io)
+        outgoing.poll_write_to(cx, Pin::new(&mut self.stream))
     }
 
     /// Shuts our end down, then waits for the peer's while discarding what still arrives: a socket that is dropped with data

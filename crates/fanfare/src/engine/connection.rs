@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::outbox::Outbox;
 use crate::{
-    CallError, Command, Payload, ResumeToken,
+    CallError, Command, InboundRate, Payload, ResumeToken,
     node::{ConnectionPermit, ConnectionWaker, Revived},
     protocol::Protocol,
     session::{
@@ -112,7 +112,17 @@ impl Connection {
         self.desk.get_or_insert_default()
     }
 
+    /// What is left of the inbound burst at `now`, earned since it was last reckoned. May be above the burst.
+    pub(super) fn allowance_now(&self, rate: InboundRate, now: Millis) -> f32 {
+        self.allowance + now.saturating_sub(self.allowance_at) as f32 * per_millisecond(rate)
+    }
+
     pub(super) fn outbox_bytes(&self) -> usize {
         self.outbox.as_ref().map_or(0, |outbox| outbox.bytes())
     }
+}
+
+/// Messages that are earned in a millisecond.
+pub(super) fn per_millisecond(rate: InboundRate) -> f32 {
+    rate.per_second as f32 / 1000.0
 }

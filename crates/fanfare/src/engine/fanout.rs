@@ -122,7 +122,19 @@ impl Shard {
         }
     }
 
-    /// Connections of this shard that do not get `publication`.
+    /// Connections of this shard that the publisher left out.
+    fn left_out(&self, namespace: &Namespace, publication: &Publication) -> SmallVec<[u32; 4]> {
+        let mut left_out: SmallVec<[u32; 4]> =
+            publication.except.iter().filter_map(|id| self.connection_of(id)).collect();
+        for room in &publication.except_rooms {
+            if let Some(index) = self.find_room(namespace, room) {
+                left_out.extend_from_slice(&self.rooms[index as usize].members);
+            }
+        }
+        left_out
+    }
+
+    /// Connections of this shard that do not get `publication`: those left out, and those whose join brought it already.
     fn excluded(
         &mut self,
         entry: &RoomEntry,
@@ -130,13 +142,7 @@ impl Shard {
         position: Option<Position>,
         index: u32,
     ) -> SmallVec<[u32; 4]> {
-        let mut excluded: SmallVec<[u32; 4]> =
-            publication.except.iter().filter_map(|id| self.connection_of(id)).collect();
-        for room in &publication.except_rooms {
-            if let Some(index) = self.find_room(&entry.topic.namespace, room) {
-                excluded.extend_from_slice(&self.rooms[index as usize].members);
-            }
-        }
+        let mut excluded = self.left_out(&entry.topic.namespace, publication);
         self.late_now.clear();
         let room = &mut self.rooms[index as usize];
         if let (Some(position), false) = (position, room.late.is_empty()) {
@@ -157,18 +163,9 @@ impl Shard {
     fn deliver_to_union(&mut self, entry: &RoomEntry, publication: &Arc<Publication>) {
         self.seal_all();
         let namespace = &entry.topic.namespace;
-        let excluded: SmallVec<[u32; 4]> = {
-            let mut excluded: SmallVec<[u32; 4]> =
-                publication.except.iter().filter_map(|id| self.connection_of(id)).collect();
-            for room in &publication.except_rooms {
-                if let Some(index) = self.find_room(namespace, room) {
-                    excluded.extend_from_slice(&self.rooms[index as usize].members);
-                }
-            }
-            excluded
-        };
+        let left_out = self.left_out(namespace, publication);
         let stamp = self.next_stamp();
-        for connection in excluded {
+        for connection in left_out {
             if let Some(connection) = self.connections.get_mut(connection as usize) {
                 connection.stamp = stamp;
             }

@@ -4,17 +4,22 @@ use std::{task::Context, task::Poll};
 
 use bytes::Bytes;
 
-use super::{commands::MAX_MAILBOX_BYTES, connection::Desk, shard::Shard};
+use super::{
+    commands::MAX_MAILBOX_BYTES,
+    connection::{Desk, per_millisecond},
+    shard::Shard,
+};
 use crate::{
-    CloseCode, Command, DisconnectReason, Notice,
+    CloseCode, Command, DisconnectReason, InboundRate, Notice,
     observe::add,
     protocol::{InMessage, ProtocolError},
-    session::state::Phase,
+    session::state::{Millis, Phase},
     transport::{Inbound, ReceiveError, Received as Half},
 };
 
 /// Reads of one socket in one turn. More would let a fast sender hold up the others.
 const READS: usize = 4;
+
 /// What came from a peer, waiting to be acted on once the transport is back in its place.
 pub(super) enum Received {
     Command(Command),
@@ -189,13 +194,11 @@ impl Shard {
         }
         let now = self.now;
         let Some(connection) = self.connections.get_mut(index as usize) else { return };
-        let per_ms = rate.per_second as f32 / 1000.0;
-        let earned = now.saturating_sub(connection.allowance_at) as f32 * per_ms;
-        connection.allowance = (connection.allowance + earned).min(rate.burst as f32) - messages as f32;
+        connection.allowance = connection.allowance_now(rate, now).min(rate.burst as f32) - messages as f32;
         connection.allowance_at = now;
         if connection.allowance < 0.0 {
             connection.paused = true;
-            let wait = (-connection.allowance / per_ms).ceil().max(1.0) as u64;
+            let wait = time_to_earn(-connection.allowance, rate);
             self.wake_at(index, now + wait);
         }
     }
@@ -211,15 +214,18 @@ impl Shard {
             return;
         }
         if let Some(rate) = rate {
-            let per_ms = rate.per_second as f32 / 1000.0;
-            let earned = now.saturating_sub(connection.allowance_at) as f32 * per_ms;
-            if connection.allowance + earned < 0.0 {
-                let wait = (-(connection.allowance + earned) / per_ms).ceil().max(1.0) as u64;
-                self.wake_at(index, now + wait);
+            let allowance = connection.allowance_now(rate, now);
+            if allowance < 0.0 {
+                self.wake_at(index, now + time_to_earn(-allowance, rate));
                 return;
             }
         }
         connection.paused = false;
         self.ready.push(index);
     }
+}
+
+/// Milliseconds until so many messages are earned.
+fn time_to_earn(messages: f32, rate: InboundRate) -> Millis {
+    (messages / per_millisecond(rate)).ceil().max(1.0) as Millis
 }

@@ -1,10 +1,19 @@
 //! What a transport is asked to send: a queue of shared, framed bytes.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use bytes::{Buf, Bytes};
+use tokio::io::AsyncWrite;
 
-use super::framing::{self, OutMessage};
+use super::{
+    SendError,
+    framing::{self, OutMessage},
+};
 
 /// Below this size frames are copied into one buffer for one `write`; above it a frame is written where it lies. Measured:
 /// joining beats `writev` by 15 % on small frames, and one copy of 16 KiB costs less than a system call's fixed part.
@@ -91,6 +100,27 @@ impl<'a> Outgoing<'a> {
             left -= frame.len();
             self.queue.pop_front();
         }
+    }
+
+    /// Writes to `stream` what is to be taken now, and flushes it: all that a byte stream's
+    /// [`poll_send`](super::Transport::poll_send) has to do.
+    ///
+    /// # Errors
+    /// The stream's, and [`io::ErrorKind::WriteZero`] when it takes nothing any more.
+    pub fn poll_write_to(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut stream: Pin<&mut impl AsyncWrite>,
+    ) -> Poll<Result<(), SendError>> {
+        while !self.is_empty() {
+            let written = ready!(stream.as_mut().poll_write(cx, self.chunk()))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
+            }
+            self.advance(written);
+        }
+        // TLS and other layered streams keep the last bytes until they are told.
+        stream.poll_flush(cx).map_err(SendError::Io)
     }
 
     /// Takes the next frame whole, shared with whoever else it goes to.
